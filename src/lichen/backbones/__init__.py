@@ -1,0 +1,1 @@
+"""Frozen pretrained models and the hidden states that they leave."""

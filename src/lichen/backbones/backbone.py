@@ -1,0 +1,175 @@
+"""`Backbone`: any frozen transformers model, read for its hidden states."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, pick
+from .describe import describe
+from .embedded import EMBEDDED, load_embedded, load_processor
+from .features import Features
+from .fingerprint import Fingerprint, fingerprint_of
+from .layers import choose_layers
+from .parts import parts_of, projection_of
+from .tap import Tap
+
+PREFIX = "embedded:"
+
+
+class Backbone:
+    """A frozen model, always in eval mode and without gradients, that answers with `Features`.
+
+    Precision, batch size and device are the caller's: move it with `to`, and pass inputs of any batch size.
+    """
+
+    def __init__(self, model: Any, *, part: str | None = None, processor: Any = None) -> None:
+        """
+        Args:
+            model: a transformers model; it is frozen in place.
+            part: which trunk to read where there are several: "vision" or "text", "encoder" or "decoder". None takes
+                the only one; CLIP-like models pick the tower by the inputs, encoder-decoders read the encoder, or the
+                decoder when `decoder_input_ids` are given.
+            processor: tokenizer or image processor that belongs to the model; enters the fingerprint.
+        """
+        self.model = model.eval().requires_grad_(False)
+        self.processor = processor
+        self.paths = parts_of(model)
+        self.part = None if part is None else pick("part", part, self.paths)
+        self.trunks = {name: describe(model.get_submodule(path) if path else model) for name, path in self.paths.items()}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        part: str | None = None,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+        revision: str | None = None,
+    ) -> Backbone:
+        """Load a backbone by "embedded:<name>", local folder, or hub id.
+
+        Raises:
+            InputError: nothing is found under this name, or the file is not a transformers model.
+            MissingPackageError: the package that holds an embedded model is not installed.
+        """
+        name = os.fspath(name)
+        if name.startswith(PREFIX):
+            key = pick("embedded model", name.removeprefix(PREFIX), EMBEDDED)
+            model, processor = load_embedded(key), load_processor(key)
+            model.config._name_or_path = name
+            model = getattr(model, "model", model) if hasattr(model, "lm_head") else model
+        else:
+            model, processor = _load(name, revision)
+        backbone = cls(model if dtype is None else model.to(dtype), part=part, processor=processor)
+        return backbone.to(device)
+
+    def to(self, target: torch.device | torch.dtype | str) -> Backbone:
+        """Move the model to a device or a precision, in place."""
+        self.model.to(target)
+        self.__dict__.pop("fingerprint", None)
+        return self
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Identity of the frozen weights and the preprocessing. Reads all weights once."""
+        modules = {name: trunk.module for name, trunk in self.trunks.items()}
+        return fingerprint_of(modules, self.processor)
+
+    def widths(self, layers: int | Sequence[int] | None = None, part: str | None = None) -> tuple[int, ...]:
+        """Widths of the chosen hidden states of a part, shallow to deep."""
+        trunk = self.trunks[part or self.part or next(iter(self.trunks))]
+        return tuple(trunk.widths[index] for index in choose_layers(layers, len(trunk.widths)))
+
+    def __call__(self, *, layers: int | Sequence[int] | None = None, **inputs: Any) -> Features:
+        """One frozen pass over a batch.
+
+        Args:
+            layers: hidden states to keep, by timm's rules (None all, n the last n, or indices). Others are freed as the
+                pass goes on.
+            inputs: what the model's processor returns: `input_ids` and `attention_mask`, or `pixel_values`.
+
+        Raises:
+            InputError: no such layer, or the inputs fit no part of the model.
+        """
+        part = self._choose_part(inputs)
+        trunk = self.trunks[part]
+        indices = choose_layers(layers, len(trunk.widths))
+        states: dict[int, Tensor] = {}
+        calls: list[tuple[dict[str, Any], Any]] = []
+
+        def note(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            calls.append((trunk.bind(args, kwargs), output))
+
+        # A decoder can only run behind its encoder, so the whole model runs; otherwise the trunk alone does.
+        runner = self.model if part == "decoder" else trunk.module
+        handle = trunk.module.register_forward_hook(note, with_kwargs=True)
+        try:
+            with torch.no_grad(), Tap(trunk, indices, states.__setitem__):
+                runner(**inputs, return_dict=True)
+        finally:
+            handle.remove()
+        rest = trunk.rest(*calls[0])
+        pooled = self._project(part, rest.pooled)
+        return Features(
+            states=tuple(states[position] for position in range(len(indices))),
+            final=rest.final,
+            mask=rest.mask,
+            grid=rest.grid,
+            pooled=pooled,
+            anchor=rest.anchor,
+        )
+
+    def _choose_part(self, inputs: dict[str, Any]) -> str:
+        if self.part is not None:
+            return self.part
+        if len(self.paths) == 1:
+            return next(iter(self.paths))
+        if "encoder" in self.paths:
+            return "decoder" if "decoder_input_ids" in inputs else "encoder"
+        given = [part for part, name in (("vision", "pixel_values"), ("text", "input_ids")) if name in inputs]
+        if len(given) != 1:
+            raise InputError(
+                "This model has a vision and a text tower. Give pixel_values or input_ids, one at a time, "
+                f"or choose with Backbone(model, part='vision'); got {', '.join(sorted(inputs)) or 'nothing'}."
+            )
+        return given[0]
+
+    @torch.no_grad()
+    def _project(self, part: str, pooled: Tensor | None) -> Tensor | None:
+        path = projection_of(self.model, part)
+        return pooled if path is None or pooled is None else self.model.get_submodule(path)(pooled)
+
+
+def _load(name: str, revision: str | None) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoModel, AutoProcessor, AutoTokenizer
+
+    from .embedded import register_architectures
+
+    register_architectures()
+    try:
+        # Pickled weights are refused whatever the hub offers: only safetensors are read.
+        model = AutoModel.from_pretrained(name, revision=revision, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        where = "folder" if Path(name).exists() else "hub id or folder"
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"No usable transformers model in {where} {name!r}: {reason} "
+            f"Give a hub id, a folder with config.json and model.safetensors, or one of "
+            f"{', '.join(PREFIX + key for key in EMBEDDED)}."
+        ) from error
+    processor = None
+    for loader in (AutoProcessor, AutoTokenizer, AutoImageProcessor):
+        try:
+            processor = loader.from_pretrained(name, revision=revision)
+            break
+        except (OSError, ValueError, KeyError, ImportError):
+            continue
+    return model, processor

@@ -1,0 +1,88 @@
+"""Tells backbones apart: a digest of the weights, with what the weights do not say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Identity of a backbone. Two backbones are the same when `differences` finds none."""
+
+    architecture: str
+    """Class names of the trunks, and their number of layers and width."""
+    dtype: str
+    """Precision of the weights; the digest depends on it."""
+    weights: str
+    """SHA-256 over names, shapes and bytes of all frozen weights and buffers."""
+    preprocessing: str | None = None
+    """SHA-256 of the processor's settings; None where no processor is known."""
+    model_id: str = ""
+    """Hub id or folder it was loaded from. Informative: the same weights may lie in two places."""
+    revision: str = ""
+    """Commit of the hub repository, where known. Informative."""
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Sentences that name each field in which two backbones differ, most telling first."""
+        found = []
+        for name in ("architecture", "dtype", "weights", "preprocessing"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is not None and theirs is not None and mine != theirs:
+                found.append(f"{name}: expected {_short(mine)}, got {_short(theirs)}")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field names and values."""
+        return asdict(self)
+
+
+def _short(value: str) -> str:
+    return f"{value[:12]}…" if len(value) == 64 else value
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes, in order of name. Independent of device and memory layout."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def digest_of_settings(settings: Any) -> str:
+    """SHA-256 of anything that can be written as JSON, independent of key order."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None) -> Fingerprint:
+    """Fingerprint of frozen modules by part name, e.g. {"vision": …, "text": …}. Reads all weights once.
+
+    Args:
+        modules: what is frozen. Weights shared between parts are hashed with each.
+        processor: tokenizer or image processor whose settings belong to the backbone's identity.
+    """
+    tensors: dict[str, Tensor] = {}
+    shapes = []
+    for part, module in modules.items():
+        tensors.update({f"{part}.{name}": tensor for name, tensor in module.state_dict().items()})
+        config = getattr(module, "config", None)
+        width = next((getattr(config, key) for key in ("hidden_size", "d_model") if hasattr(config, key)), None)
+        shapes.append(f"{part + ':' if part else ''}{type(module).__name__}" + (f" width {width}" if width else ""))
+    first = next(iter(modules.values()))
+    config = getattr(first, "config", None)
+    return Fingerprint(
+        architecture=", ".join(shapes),
+        dtype=str(next(first.parameters()).dtype).removeprefix("torch."),
+        weights=digest_of(tensors),
+        preprocessing=None if processor is None else digest_of_settings(processor.to_dict()),
+        model_id=str(getattr(config, "_name_or_path", "") or ""),
+        revision=str(getattr(config, "_commit_hash", "") or ""),
+    )

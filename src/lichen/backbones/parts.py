@@ -1,0 +1,40 @@
+"""Which frozen trunks a transformers model is made of: one, two towers, or an encoder and a decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+PROJECTIONS = {"vision": "visual_projection", "text": "text_projection"}
+"""Where CLIP keeps the matrix that takes a tower's pooled output into the joint space."""
+
+
+def parts_of(model: nn.Module) -> dict[str, str]:
+    """Part name to dotted path of its trunk in `model`.
+
+    One trunk is called "backbone"; CLIP and SigLIP give "vision" and "text"; T5 and BART "encoder" and "decoder".
+    """
+    base = getattr(model, "base_model", model)
+    prefix = "" if base is model else f"{model.base_model_prefix}."  # type: ignore[operator]
+    if hasattr(base, "vision_model") and hasattr(base, "text_model"):
+        return {"vision": f"{prefix}vision_model", "text": f"{prefix}text_model"}
+    config: Any = getattr(model, "config", None)
+    if getattr(config, "is_encoder_decoder", False) and hasattr(base, "encoder") and hasattr(base, "decoder"):
+        return {"encoder": f"{prefix}encoder", "decoder": f"{prefix}decoder"}
+    if base is model:
+        # Models such as CLIPForImageClassification or CLIPVisionModelWithProjection name a prefix that they lack.
+        for name in ("vision_model", "text_model", "encoder"):
+            child = getattr(model, name, None)
+            if hasattr(child, "config") and hasattr(child, "get_input_embeddings"):
+                return {"backbone": name}
+    return {"backbone": prefix.rstrip(".")}
+
+
+def projection_of(model: nn.Module, part: str) -> str | None:
+    """Dotted path of the frozen projection behind a tower, or None where its pooled output is the embedding."""
+    names = [PROJECTIONS[part]] if part in PROJECTIONS else list(PROJECTIONS.values())
+    for name in names:
+        if isinstance(getattr(model, name, None), nn.Linear):
+            return name
+    return None

@@ -1,0 +1,1 @@
+"""Side networks: small trainable networks beside a frozen backbone."""

@@ -1,0 +1,98 @@
+"""Holds the side networks of one model by name, and what the parts of one forward pass tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from ...backbones.features import Features
+from ...errors import InputError, nearest
+from ..base import Side
+from ..config import SideConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one trunk feeds its side network."""
+
+    indices: tuple[int, ...]
+    """Hidden states to tap. With late layers, what enters the first late layer is read too, as the last state."""
+    late: int = 0
+    """Last blocks that see the fused state instead of the frozen one (SHERL)."""
+    fused: bool = False
+    """True where the side network also needs the last chosen state as it is (SHERL)."""
+    output: Literal["tokens", "vector", "embedding", "memory"] = "tokens"
+    """What the side network changes: every token; the pooled vector; the projected embedding; or nothing in the trunk
+    itself, because the decoder reads the result as memory."""
+
+
+class Slot(nn.Module):
+    """One named side network: a `Side` for every part, and trained copies of the task's heads."""
+
+    def __init__(
+        self, config: SideConfig, sides: Mapping[str, Side], plans: Mapping[str, Plan], heads: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.plans = dict(plans)
+        self.sides = nn.ModuleDict(sides)
+        self.heads = nn.ModuleDict(heads)
+
+    def side(self, part: str) -> Side:
+        """The side network of one part."""
+        return self.sides[part]  # type: ignore[return-value]
+
+
+@dataclass
+class Call:
+    """What is known during one forward pass of the whole model."""
+
+    features: Mapping[str, Features] = field(default_factory=dict)
+    """Stored features by part, given instead of inputs."""
+    recording: dict[str, Features] | None = None
+    """Where a reading pass leaves each part's features; None outside such a pass."""
+    memory: Features | None = None
+    """Adapted encoder output, for the decoder's side network."""
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    """Adapted embeddings by part, waiting for the projection whose output they replace."""
+
+
+class SideBank(nn.Module):
+    """All side networks of a model. Registered on it as `lichen`, so devices and state dicts follow the model."""
+
+    def __init__(self, originals: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.slots = nn.ModuleDict()
+        self.originals = nn.ModuleDict(originals)
+        self.active: str | None = None
+        self.call = Call()
+        self.kept: dict[str, Any] | None = None
+        """Kept bytes of the first training batch, and its shapes; None before it."""
+
+    @property
+    def current(self) -> Slot | None:
+        """The active slot, or None while the model answers as it was before attach()."""
+        return None if self.active is None else self.slot(self.active)
+
+    def slot(self, name: str) -> Slot:
+        """A slot by name.
+
+        Raises:
+            InputError: no side network of this name.
+        """
+        if name not in self.slots:
+            raise InputError(f"No side network is called {name!r}. {nearest(name, self.slots)}")
+        return self.slots[name]  # type: ignore[return-value]
+
+    @contextmanager
+    def calling(self, call: Call) -> Iterator[Call]:
+        """Make `call` the state of the forward pass inside the block."""
+        before, self.call = self.call, call
+        try:
+            yield call
+        finally:
+            self.call = before

@@ -1,0 +1,187 @@
+"""Saves what was trained and nothing else, and loads it only beside the backbone it was trained with.
+
+Folder: `model.safetensors` (side network and head), `lichen.json` (settings and the backbone's fingerprint),
+`README.md` (model card), `manifest.json` (SHA-256 of each). The weight file has the name and the keys that
+`transformers.Trainer` looks for, so resuming from a checkpoint works unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ...backbones.fingerprint import Fingerprint, fingerprint_of
+from ...errors import CheckpointError, InputError
+from ...files import read_json, staged_folder, to_json, verify_folder
+from ..config import config_from_dict
+from .bank import SideBank
+from .card import model_card
+
+WEIGHTS = "model.safetensors"
+SETTINGS = "lichen.json"
+FORMAT = 1
+
+
+def _prefix(name: str) -> str:
+    return f"lichen.slots.{name}."
+
+
+def fingerprint(model: Any, anatomy: Any) -> Fingerprint:
+    """Identity of the frozen part of a task model: trunks and projections, without heads and side networks."""
+    modules = {part: trunk.module for part, trunk in anatomy.trunks.items()}
+    modules |= {path: model.get_submodule(path) for path in anatomy.projections.values()}
+    found = fingerprint_of(modules)
+    config = model.config
+    return Fingerprint(
+        found.architecture,
+        found.dtype,
+        found.weights,
+        model_id=str(getattr(config, "_name_or_path", "") or ""),
+        revision=str(getattr(config, "_commit_hash", "") or ""),
+    )
+
+
+def save(
+    model: Any,
+    folder: str | os.PathLike[str],
+    state_dict: dict[str, Tensor] | None = None,
+    is_main_process: bool = True,
+    push_to_hub: bool = False,
+    repo_id: str | None = None,
+    **_: Any,
+) -> None:
+    """Write the active side network of an attached model. See `model.save_pretrained`."""
+    bank: SideBank = model.lichen
+    if bank.active is None or bank.current is None:
+        raise InputError("No side network is active, so there is nothing to save. Call model.set_side(name) first.")
+    if not is_main_process:
+        return
+    prefix = _prefix(bank.active)
+    source = model.state_dict() if not state_dict else state_dict
+    tensors = {key: value.detach().cpu().contiguous() for key, value in source.items() if key.startswith(prefix)}
+    settings = {
+        "format": FORMAT,
+        "name": bank.active,
+        "side": bank.current.config.to_dict(),
+        "backbone": fingerprint(model, model.lichen_anatomy).to_dict(),
+        "model_class": type(model).__name__,
+        "heads": {key: str(head) for key, head in bank.current.heads.items()},
+        "num_labels": getattr(model.config, "num_labels", None),
+        "id2label": {str(key): value for key, value in (getattr(model.config, "id2label", None) or {}).items()},
+        "trained_parameters": sum(parameter.numel() for parameter in bank.current.parameters()),
+        "kept": bank.kept,
+    }
+    target = Path(folder)
+    with staged_folder(target) as stage:
+        save_file(tensors, stage / WEIGHTS, metadata={"format": "pt"})
+        (stage / SETTINGS).write_bytes(to_json(settings))
+        (stage / "README.md").write_text(model_card(settings), encoding="utf-8")
+    if push_to_hub:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        name = api.create_repo(repo_id or target.name, exist_ok=True).repo_id
+        api.upload_folder(repo_id=name, folder_path=target)
+
+
+def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *, check_backbone: bool = True) -> Any:
+    """Attach a saved side network to a model.
+
+    Args:
+        model: the same task model as when it was saved, fresh or already attached.
+        folder: what `save_pretrained` wrote, or the id of a hub repository that holds it.
+        name: of the side network on this model; None takes the saved name.
+        check_backbone: refuse a backbone whose weights differ. Switch off to use another precision on purpose.
+
+    Raises:
+        CheckpointError: damaged or missing files, or another backbone (the message names the field that differs).
+            The model is left as it was.
+    """
+    from . import attach, detach
+    from .anatomy import dissect
+
+    path = local_folder(folder)
+    manifest = verify_folder(path)
+    if WEIGHTS not in manifest["sha256"] or SETTINGS not in manifest["sha256"]:
+        raise CheckpointError(f"{str(path)!r} is not a saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}.")
+    settings = read_json(path / SETTINGS)
+    if settings.get("format") != FORMAT:
+        raise CheckpointError(f"{SETTINGS} has format {settings.get('format')!r}; this version reads {FORMAT}.")
+    config = config_from_dict(settings["side"])
+    anatomy = model.lichen_anatomy if isinstance(getattr(model, "lichen", None), SideBank) else dissect(model)
+    _check_model(model, anatomy, settings, check_backbone)
+    tensors = read_tensors(path / WEIGHTS)
+    chosen = name or settings["name"]
+    attach(model, config, chosen)
+    try:
+        _fill(model.lichen.slot(chosen), tensors, _prefix(settings["name"]))
+    except BaseException:
+        detach(model, chosen)
+        raise
+    model.lichen.kept = settings.get("kept")
+    return model
+
+
+def local_folder(folder: str | os.PathLike[str]) -> Path:
+    """A local folder as it is; a hub id is downloaded first."""
+    path = Path(folder)
+    if path.exists():
+        return path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(os.fspath(folder), allow_patterns=["*.json", "*.safetensors", "README.md"]))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{os.fspath(folder)!r} is neither a folder here nor a repository that could be downloaded: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file. A pickle under this name is refused, never opened."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{str(path)!r} is not a readable safetensors file: {error}.") from error
+
+
+def _check_model(model: Any, anatomy: Any, settings: dict[str, Any], check_backbone: bool) -> None:
+    if settings["model_class"] != type(model).__name__:
+        raise CheckpointError(
+            f"model_class differs: this side network was trained on {settings['model_class']}, got {type(model).__name__}."
+        )
+    labels = getattr(model.config, "num_labels", None)
+    if settings["heads"] and settings["num_labels"] != labels:
+        raise CheckpointError(
+            f"num_labels differs: saved {settings['num_labels']}, this model has {labels}. "
+            f"Load the model with num_labels={settings['num_labels']}."
+        )
+    if check_backbone:
+        wrong = Fingerprint(**settings["backbone"]).differences(fingerprint(model, anatomy))
+        if wrong:
+            raise CheckpointError(
+                "This side network was trained beside another backbone. " + "; ".join(wrong) + ". "
+                f"It was {settings['backbone']['model_id'] or 'a local model'}; load that one."
+            )
+
+
+def _fill(slot: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
+    """Copy saved tensors into a slot, all or none."""
+    saved = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    own = slot.state_dict()
+    missing, extra = sorted(set(own) - set(saved)), sorted(set(saved) - set(own))
+    if missing or extra:
+        raise CheckpointError(f"The weights do not fit their settings: missing {missing[:4]}, unexpected {extra[:4]}.")
+    for key, value in saved.items():
+        if value.shape != own[key].shape:
+            raise CheckpointError(f"{key}: expected shape {tuple(own[key].shape)}, saved {tuple(value.shape)}.")
+    with torch.no_grad():
+        slot.load_state_dict(saved)

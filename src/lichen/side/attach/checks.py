@@ -1,0 +1,64 @@
+"""Looks at a batch before it costs a pass: what is wrong with it is said in words, not by an index error deep inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+
+_FLOATS = ("pixel_values", "inputs_embeds", "decoder_inputs_embeds")
+_IDS = ("input_ids", "decoder_input_ids")
+_MASKS = ("attention_mask", "decoder_attention_mask")
+
+
+def check_batch(config: Any, batch: Mapping[str, Any], vocabulary: bool) -> None:
+    """Refuse a batch that cannot give a meaningful answer.
+
+    Args:
+        config: the model's transformers config.
+        batch: arguments of the model's forward by name.
+        vocabulary: True where labels are token ids (language-model heads), False where they are classes.
+
+    Raises:
+        InputError: NaN or infinity in floating inputs, a row without any real token, an id outside the vocabulary, or a
+            label outside the classes.
+    """
+    for name in _FLOATS:
+        value = batch.get(name)
+        if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
+            rows = (~torch.isfinite(value).flatten(1).all(dim=1)).nonzero().flatten().tolist()
+            raise InputError(f"{name} holds NaN or infinite values in row(s) {rows[:8]}. Check how they are prepared.")
+    for name in _MASKS:
+        value = batch.get(name)
+        if isinstance(value, Tensor) and value.ndim == 2:
+            empty = (~value.bool().any(dim=1)).nonzero().flatten().tolist()
+            if empty:
+                raise InputError(
+                    f"{name} marks every token of row(s) {empty[:8]} as padding, so there is nothing to read. "
+                    "Remove these samples or give them at least one token."
+                )
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    for name in _IDS:
+        value = batch.get(name)
+        if isinstance(value, Tensor) and size is not None and not value.is_floating_point():
+            _check_range(name, value, size, "token id", ignored=None)
+    labels = batch.get("labels")
+    if isinstance(labels, Tensor) and not labels.is_floating_point():
+        count = size if vocabulary else getattr(config, "num_labels", None)
+        multiple = getattr(config, "problem_type", None) in ("regression", "multi_label_classification")
+        if count is not None and not multiple and (vocabulary or count > 1):
+            _check_range("labels", labels, count, "token id" if vocabulary else "class", ignored=-100)
+
+
+def _check_range(name: str, value: Tensor, count: int, what: str, ignored: int | None) -> None:
+    wrong = (value < 0) | (value >= count)
+    if ignored is not None:
+        wrong &= value != ignored
+    if bool(wrong.any()):
+        found = value[wrong].unique()[:5].tolist()
+        allowed = "" if ignored is None else f" (or {ignored} to leave a position out)"
+        raise InputError(f"{name} holds {found}, but a {what} must lie in 0 to {count - 1}{allowed}.")
