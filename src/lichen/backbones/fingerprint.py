@@ -62,6 +62,22 @@ def digest_of_settings(settings: Any) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def settings_of(processor: Any) -> Any:
+    """What a tokenizer, image processor or their combination does, without where it was loaded from.
+
+    Padding and truncation are left out of a tokenizer's: they change with every call.
+    """
+    inner = {name: getattr(processor, name) for name in ("tokenizer", "image_processor") if hasattr(processor, name)}
+    if inner:
+        return {name: settings_of(value) for name, value in inner.items()}
+    backend = getattr(processor, "backend_tokenizer", None)
+    if backend is not None:
+        settings = json.loads(backend.to_str())
+        return {key: value for key, value in settings.items() if key not in ("padding", "truncation")}
+    settings = processor.to_dict() if hasattr(processor, "to_dict") else getattr(processor, "init_kwargs", {})
+    return {key: value for key, value in settings.items() if "path" not in key and key != "name_or_path"}
+
+
 def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None) -> Fingerprint:
     """Fingerprint of frozen modules by part name, e.g. {"vision": …, "text": …}. Reads all weights once.
 
@@ -75,14 +91,15 @@ def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None) -> F
         tensors.update({f"{part}.{name}": tensor for name, tensor in module.state_dict().items()})
         config = getattr(module, "config", None)
         width = next((getattr(config, key) for key in ("hidden_size", "d_model") if hasattr(config, key)), None)
-        shapes.append(f"{part + ':' if part else ''}{type(module).__name__}" + (f" width {width}" if width else ""))
+        label = "" if part == "backbone" else f"{part} "
+        shapes.append(f"{label}{type(module).__name__}" + (f" of width {width}" if width else ""))
     first = next(iter(modules.values()))
     config = getattr(first, "config", None)
     return Fingerprint(
         architecture=", ".join(shapes),
         dtype=str(next(first.parameters()).dtype).removeprefix("torch."),
         weights=digest_of(tensors),
-        preprocessing=None if processor is None else digest_of_settings(processor.to_dict()),
+        preprocessing=None if processor is None else digest_of_settings(settings_of(processor)),
         model_id=str(getattr(config, "_name_or_path", "") or ""),
         revision=str(getattr(config, "_commit_hash", "") or ""),
     )

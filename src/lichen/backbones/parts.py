@@ -24,7 +24,7 @@ def parts_of(model: nn.Module) -> dict[str, str]:
         return {"encoder": f"{prefix}encoder", "decoder": f"{prefix}decoder"}
     if base is model:
         # Models such as CLIPForImageClassification or CLIPVisionModelWithProjection name a prefix that they lack.
-        for name in ("vision_model", "text_model", "encoder"):
+        for name in ("vision_model", "text_model"):
             child = getattr(model, name, None)
             if hasattr(child, "config") and hasattr(child, "get_input_embeddings"):
                 return {"backbone": name}

@@ -63,9 +63,7 @@ class _Interaction(torch.autograd.Function):
     """Weighted sum of the interactions of one guide with many targets. Keeps its inputs only."""
 
     @staticmethod
-    def forward(
-        ctx: Any, rule: Rule, mask: Tensor | None, guide: Tensor, weights: Tensor, *targets: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, rule: Rule, mask: Tensor | None, guide: Tensor, weights: Tensor, *targets: Tensor) -> Tensor:
         ctx.rule = rule
         ctx.save_for_backward(mask, guide, weights, *targets)
         dtype, queries = wide(guide.dtype), guide.shape[1]

@@ -89,6 +89,7 @@ class BlockCache(EncoderDecoderCache):
 class Ladder(Side):
     """The part that all forms share: projections, gates, recursion, and room for earlier tokens."""
 
+    config: LSTConfig
     blocks: nn.ModuleList
 
     def __init__(self, config: LSTConfig, widths: Sequence[int] | Layout, bias: bool) -> None:
@@ -175,10 +176,10 @@ class LST(Ladder):
             attention_probs_dropout_prob=config.dropout,
             is_decoder=memory is not None,
             add_cross_attention=memory is not None,
-            attn_implementation="sdpa",
+            attn_implementation="sdpa",  # type: ignore[call-arg]
         )
         self.blocks = nn.ModuleList(BertLayer(settings, layer_idx=index) for index in range(len(self.downs)))
-        self.memory_down = None if memory in (None, self.size) else nn.Linear(memory, self.size, bias=False)  # type: ignore[arg-type]
+        self.memory_down = None if memory in (None, self.size) else nn.Linear(memory, self.size, bias=False)
         self.crosses = memory is not None
         self.up = None if narrow else nn.Linear(self.size, layout.width, bias=False)
         self.residual = config.form == "auto" and not narrow

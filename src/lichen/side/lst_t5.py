@@ -38,7 +38,7 @@ def shrink(backbone: PretrainedConfig, config: LSTConfig, decoder: bool) -> T5Co
         layer_norm_epsilon=backbone.layer_norm_epsilon,
         dropout_rate=config.dropout,
         is_decoder=decoder,
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # type: ignore[call-arg]
     )
 
 
@@ -133,6 +133,7 @@ class LSTT5Stack(Ladder):
 class LSTT5(EncoderDecoderSide):
     """Ladders beside a T5 encoder-decoder (also gated T5 v1.1 and its relatives with the same settings)."""
 
+    config: LSTConfig
     encoder: LSTT5Stack
     decoder: LSTT5Stack
 
@@ -173,4 +174,4 @@ class LSTT5(EncoderDecoderSide):
         for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if f"{name}.{_TABLE}" not in state:
                 raise InputError(f"The state dict holds no '{name}.{_TABLE}'. Give that of a T5 encoder-decoder.")
-            stack.blocks[0].layer[0].SelfAttention.relative_attention_bias.weight.copy_(state[f"{name}.{_TABLE}"])
+            stack.get_parameter(_TABLE.replace("block", "blocks", 1)).copy_(state[f"{name}.{_TABLE}"])

@@ -113,7 +113,9 @@ def to_tokens(maps: Float[Tensor, "batch width rows columns"]) -> Float[Tensor, 
     return maps.flatten(2).transpose(1, 2)
 
 
-def to_maps(tokens: Float[Tensor, "batch cells width"], size: tuple[int, int]) -> Float[Tensor, "batch width rows cols"]:
+def to_maps(
+    tokens: Float[Tensor, "batch cells width"], size: tuple[int, int]
+) -> Float[Tensor, "batch width rows cols"]:
     """Undo `to_tokens`."""
     return tokens.transpose(1, 2).unflatten(2, size)
 
@@ -144,7 +146,7 @@ class _Recompute(torch.autograd.Function):
             amp = torch.autocast(ctx.kind, enabled=ctx.amp[0], dtype=ctx.amp[1])
         with torch.enable_grad(), amp:
             output = ctx.function(*inputs)
-        wanted = [tensor for tensor, need in zip(inputs, needs, strict=True) if need]
+        wanted = [tensor for tensor, need in zip(inputs, needs, strict=True) if need and tensor is not None]
         grads = iter(torch.autograd.grad(output, wanted, grad, allow_unused=True))
         return None, *(next(grads) if need else None for need in needs)
 
@@ -205,7 +207,9 @@ class LeanPointwise(nn.Conv2d):
     def forward(self, x: Float[Tensor, "batch width rows columns"]) -> Float[Tensor, "batch out rows columns"]:
         if self.keep == "exact":
             return super().forward(x)
-        return to_maps(lean_linear(to_tokens(x), self.weight.flatten(1), self.bias, self.keep), (x.shape[2], x.shape[3]))
+        return to_maps(
+            lean_linear(to_tokens(x), self.weight.flatten(1), self.bias, self.keep), (x.shape[2], x.shape[3])
+        )
 
 
 def init_normal(module: nn.Module, std: float) -> None:

@@ -81,7 +81,7 @@ class _Pool(torch.autograd.Function):
 def pool(
     x: Float[Tensor, "batch tokens width"],
     scores: Float[Tensor, "queries width"],
-    mask: TokenMask = None,
+    mask: Bool[Tensor, "batch all"] | None = None,
     keep: Keep = "exact",
 ) -> Float[Tensor, "batch queries width"]:
     """Pool the standardised tokens of one state by the softmax of their products with `scores`.

@@ -102,7 +102,9 @@ def prune_t5(state: Weights, reduction: int, importance: Weights | None = None) 
             part = f"{block}.{len(attentions)}"
             gated = f"{part}.DenseReluDense.wi_0.weight" in state
             chain.vector(f"{part}.layer_norm.weight")
-            chain.matrices(*(f"{part}.DenseReluDense.{name}.weight" for name in (("wi_0", "wi_1") if gated else ("wi",))))
+            chain.matrices(
+                *(f"{part}.DenseReluDense.{name}.weight" for name in (("wi_0", "wi_1") if gated else ("wi",)))
+            )
             chain.matrices(f"{part}.DenseReluDense.wo.weight")
         chain.vector(f"{stack}.final_layer_norm.weight")
     return chain.kept
@@ -124,7 +126,12 @@ def prune_bert(state: Weights, reduction: int, importance: Weights | None = None
     for index in range(count_blocks(state, "encoder.layer.")):
         layer = f"encoder.layer.{index}"
         qkv = [f"{layer}.attention.self.{name}" for name in ("query", "key", "value")]
-        for names in (qkv, [f"{layer}.attention.output.dense"], [f"{layer}.intermediate.dense"], [f"{layer}.output.dense"]):
+        for names in (
+            qkv,
+            [f"{layer}.attention.output.dense"],
+            [f"{layer}.intermediate.dense"],
+            [f"{layer}.output.dense"],
+        ):
             chain.matrices(*(f"{name}.weight" for name in names), biases=[f"{name}.bias" for name in names])
             norm = names[0].removesuffix("dense") + "LayerNorm"
             if names[0].endswith("output.dense"):
@@ -176,9 +183,7 @@ def _check_layers(ladder: Ladder, layers: Sequence[int], available: int) -> None
         )
 
 
-def start_from_bert(
-    side: LST, state: Weights, layers: Sequence[int], importance: Weights | None = None
-) -> None:
+def start_from_bert(side: LST, state: Weights, layers: Sequence[int], importance: Weights | None = None) -> None:
     """Initialise the blocks of an LST from the pruned layers of a BERT-like backbone.
 
     Args:

@@ -77,7 +77,7 @@ def _aggregate(eps: float, guide: Tensor, weight: Tensor, bias: Tensor, *shallow
         redundancy = (unit @ unit.transpose(-1, -2)).relu().sum(-1)
         # A zero vector is like nothing, not even itself; published code would divide by zero here.
         redundancy = redundancy.masked_fill(redundancy == 0, 1)
-        relevance = ((states * (guide.to(dtype) * weight.to(dtype)).unsqueeze(-2)).sum(-1) + bias).relu()
+        relevance = ((states * (guide.to(dtype) * weight[0].to(dtype)).unsqueeze(-2)).sum(-1) + bias).relu()
         share = relevance / redundancy
         share = share / (share.sum(-1, keepdim=True) + eps)
         return (share.unsqueeze(-1) * states).sum(-2).to(guide.dtype)
@@ -111,9 +111,7 @@ class GatedDown(nn.Module):
 
     def forward(self, x: Float[Tensor, "... width"]) -> Float[Tensor, "... out"]:
         hidden = self.linear(x).relu()
-        return recompute(
-            _gated, hidden, self.residual.weight, self.residual.bias, self.gate.weight, self.gate.bias
-        )
+        return recompute(_gated, hidden, self.residual.weight, self.residual.bias, self.gate.weight, self.gate.bias)
 
 
 class MTSA(nn.Module):

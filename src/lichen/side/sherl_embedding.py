@@ -1,7 +1,7 @@
 """SHERL for towers that end in one embedding, such as CLIP's. This form has no late layer.
 
-Source: SHERL (ECCV 2024, arXiv 2407.07523), CLIP4Clip code; specs/tuners.md section 2.3. A hybrid of both methods: tokens
-are read by the frozen embedding as in UniPT, the layers are then fused as in SHERL.
+Source: SHERL (ECCV 2024, arXiv 2407.07523), CLIP4Clip code; specs/tuners.md section 2.3. A hybrid of both methods:
+tokens are read by the frozen embedding as in UniPT, the layers are then fused as in SHERL.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class SHERLEmbedding(Side):
     """
 
     pooled_only = True
+    anchor_gate: nn.Parameter | None
 
     def __init__(self, config: SHERLConfig, widths: Sequence[int] | Layout) -> None:
         super().__init__(config, widths)
@@ -83,7 +84,7 @@ class SHERLEmbedding(Side):
 
     def _read(self, index: int, state: Tensor, guide: Tensor, mask: Tensor | None) -> Tensor:
         """Sum of the tokens by `L1(R(u^T(F (.) q) + b))`; a padded token weighs nothing."""
-        spatial = self.spatial[index]
+        spatial: nn.Linear = self.spatial[index]  # type: ignore[assignment]
         scores = (state @ (guide * spatial.weight).unsqueeze(-1)).squeeze(-1) + spatial.bias
         if mask is not None:
             scores = scores * mask

@@ -28,9 +28,7 @@ class SHERLMemory(Side):
     Features out: `final` (batch, tokens, width).
     """
 
-    def __init__(
-        self, config: SHERLConfig, widths: Sequence[int] | Layout, norm: NormKind, norm_eps: float
-    ) -> None:
+    def __init__(self, config: SHERLConfig, widths: Sequence[int] | Layout, norm: NormKind, norm_eps: float) -> None:
         super().__init__(config, widths)
         self.fusion = SHERL(config, self.layout)
         self.norm = build_norm(norm, self.layout.widths[-1], norm_eps)

@@ -49,9 +49,7 @@ class SHERLMaps(LateSide):
         pick("SHERL form for maps", config.form, ("auto", "generic", "cnn"))
         out = self.layout.widths[-1]
         width = side_width(config.embed or out, config.reduction)
-        self.down = nn.ModuleList(
-            PointwiseNorm(LeanPointwise(each, width, config.keep)) for each in self.layout.widths
-        )
+        self.down = nn.ModuleList(PointwiseNorm(LeanPointwise(each, width, config.keep)) for each in self.layout.widths)
         self.relevance = nn.Linear(width, 1)
         self.out = PointwiseNorm(nn.Conv2d(width, out, 1))
         self.dropout = nn.Dropout(config.dropout)
@@ -65,9 +63,7 @@ class SHERLMaps(LateSide):
         `reduced` holds the maps as they are: the size to pool to is known only when the last one is there.
         """
         size = (reduced[-1].shape[2], reduced[-1].shape[3])
-        states = [
-            to_tokens(down(max_and_mean_pool(maps, size))) for down, maps in zip(self.down, reduced, strict=True)
-        ]
+        states = [to_tokens(down(max_and_mean_pool(maps, size))) for down, maps in zip(self.down, reduced, strict=True)]
         *shallow, guide = states
         fused = anti_redundancy(shallow, guide, self.relevance, EPS) + guide
         restored = self.dropout(self.out(to_maps(fused, size)).relu())

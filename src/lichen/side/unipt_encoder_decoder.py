@@ -1,7 +1,7 @@
 """UniPT for encoder-decoders: a small side memory, and a decoder side network that reads it.
 
-Source: UniPT (CVPR 2024, arXiv 2308.14316), MDETR code; specs/tuners.md section 1.6. For text decoders (T5, BART) this is
-a reconstruction, section 1.7: the authors released no such code.
+Source: UniPT (CVPR 2024, arXiv 2308.14316), MDETR code; specs/tuners.md section 1.6. For text decoders (T5, BART) this
+is a reconstruction, section 1.7: the authors released no such code.
 """
 
 from __future__ import annotations

@@ -20,9 +20,11 @@ class Plan:
     """How one trunk feeds its side network."""
 
     indices: tuple[int, ...]
-    """Hidden states to tap. With late layers, what enters the first late layer is read too, as the last state."""
+    """Hidden states to tap."""
     late: int = 0
     """Last blocks that see the fused state instead of the frozen one (SHERL)."""
+    reads_entry: bool = True
+    """With late layers: what enters the first of them is read too, as the last chosen state."""
     fused: bool = False
     """True where the side network also needs the last chosen state as it is (SHERL)."""
     output: Literal["tokens", "vector", "embedding", "memory"] = "tokens"

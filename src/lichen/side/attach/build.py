@@ -175,15 +175,11 @@ def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan
         layout = layout_of(anatomy, part, indices)
         layout = replace(layout, widths=(*layout.widths, trunk.widths[-1]))
         return SHERLMaps(config, layout, LateLayers(trunk, late)), Plan(indices, late, fused=True)
-    indices = shallow_indices(config, len(trunk.widths) - late)
-    layout = layout_of(anatomy, part, (*indices, len(trunk.widths) - 1 - late))
+    entry = len(trunk.widths) - 1 - late
+    indices = tuple(index for index in choose_layers(config.layers, entry + 1) if index < entry)
+    layout = layout_of(anatomy, part, (*indices, entry))
     runner = LateLayers(trunk, late) if getattr(trunk.config, "model_type", "") != "t5" else None
     return SHERL(config, layout, runner), Plan(indices, late, fused=True)
-
-
-def shallow_indices(config: SideConfig, count: int) -> tuple[int, ...]:
-    """Chosen states before the guide, which is state number `count - 1` and always read."""
-    return tuple(index for index in choose_layers(config.layers, count) if index < count - 1)
 
 
 def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tuple[dict[str, Side], dict[str, Plan]]:
@@ -193,17 +189,18 @@ def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tupl
     eps = float(getattr(encoder.config, "layer_norm_epsilon", 1e-5))
     if isinstance(config, SHERLConfig):
         late = check_late(decoder, config.late_layers)
+        entry = len(decoder.widths) - 1 - late
         below = choose_layers(config.layers, len(encoder.widths))
-        above = shallow_indices(config, len(decoder.widths) - late)
-        guide = len(decoder.widths) - 1 - late
+        # The guide is the last chosen state below the late block; the gated skip is what enters that block (2.4).
+        chosen = tuple(i for i in choose_layers(config.layers, len(decoder.widths)) if i <= entry)
+        above = tuple(i for i in chosen if i < entry)
         pair: EncoderDecoderSide = SHERLEncoderDecoder(
-            config,
-            layout_of(anatomy, "encoder", below),
-            layout_of(anatomy, "decoder", (*above, guide)),
-            norm,
-            eps,
+            config, layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", chosen), norm, eps
         )
-        plans = {"encoder": Plan(below, fused=True, output="memory"), "decoder": Plan(above, late, fused=True)}
+        plans = {
+            "encoder": Plan(below, fused=True, output="memory"),
+            "decoder": Plan(above, late, reads_entry=entry in chosen, fused=True),
+        }
         return {"encoder": pair.encoder, "decoder": pair.decoder}, plans
     below = choose_layers(config.layers, len(encoder.widths))
     above = choose_layers(config.layers, len(decoder.widths))

@@ -170,7 +170,8 @@ class Pass:
     def _enter_late(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Fuse what came so far and let the late layer see it. From here on gradients flow, until the trunk returns."""
         guide = self.trunk.to_state(first_tensor(args, kwargs).detach(), _grid_in(args))
-        self._consume(len(self.plan.indices), guide)
+        if self.plan.reads_entry:
+            self._consume(len(self.plan.indices), guide)
         if self.recording:
             return None
         torch.set_grad_enabled(self.grad)

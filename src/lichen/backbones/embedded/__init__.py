@@ -1,0 +1,20 @@
+"""Small pretrained models that come as ordinary Python packages, so that everything runs offline.
+
+Each package is pinned by version and by the SHA-256 of its weight file. None of the packages is ever imported: only
+its weight file is read, after its digest was checked. See `docs/embedded.md`.
+"""
+
+from __future__ import annotations
+
+from .efficientnet_lite import register_architectures
+from .loading import load_embedded, load_embedded_folder, load_processor
+from .registry import EMBEDDED, EmbeddedModel
+
+__all__ = [
+    "EMBEDDED",
+    "EmbeddedModel",
+    "load_embedded",
+    "load_embedded_folder",
+    "load_processor",
+    "register_architectures",
+]

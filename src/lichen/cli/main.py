@@ -1,0 +1,116 @@
+"""The `lichen` command: finds the verb, runs it, and turns every failure into one message and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 the user's input is wrong, 130 interrupted, 141 the reader of the output went away.
+
+A verb is a module `lichen.cli.<verb>` with `HELP` (a sentence or more), `add_arguments(parser)` and `run(args)`, which
+returns the exit code, and a row in `VERBS`. Only the module of the verb that was asked for is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import InputError, nearest
+
+VERBS = {
+    "demo": "the main job in a few minutes, offline: a picture, a table and the next commands",
+    "env": "versions, devices, embedded models and folders, for a report of a problem",
+}
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are `InputError`s, so that they are printed like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog}: {message}. See: {self.prog} --help")
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse the words after a verb; an unknown option is answered with the nearest known one."""
+        args, unknown = self.parse_known_args(words)
+        if unknown:
+            options = self._option_string_actions
+            advice = nearest(unknown[0], options) if unknown[0].startswith("-") else f"See: {self.prog} --help"
+            raise InputError(f"{self.prog} does not know {unknown[0]!r}. {advice}")
+        return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the words after `lichen`; None takes them from the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        return _fail(str(error), WRONG_INPUT)
+    except KeyboardInterrupt:
+        return _fail("stopped by the keyboard.", INTERRUPTED)
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more on its way out; that must not find the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        message = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        return _fail(f"{message} (set LICHEN_DEBUG=1 for the traceback)", FAILED)
+
+
+def _dispatch(words: list[str]) -> int:
+    """Run the verb that `words` begin with."""
+    if not words:
+        print(usage(), file=sys.stderr)
+        return WRONG_INPUT
+    verb, *rest = words
+    if verb in ("-h", "--help"):
+        print(usage())
+        return DONE
+    if verb in ("-V", "--version"):
+        print(f"lichen {__version__}")
+        return DONE
+    if verb not in VERBS:
+        kind = "option" if verb.startswith("-") else "verb"
+        raise InputError(f"Unknown {kind} {verb!r}. {nearest(verb, [*VERBS, '--help', '--version'])}")
+    module = import_module(f"{__package__}.{verb}")
+    parser = _Parser(prog=f"lichen {verb}", description=module.HELP, allow_abbrev=False)
+    module.add_arguments(parser)
+    try:
+        args = parser.read(rest)
+    except SystemExit:  # only --help ends this way, after printing its text
+        return DONE
+    return int(module.run(args))
+
+
+def _fail(message: str, code: int) -> int:
+    """Print one message on stderr, after the traceback where it was asked for, and hand back the exit code."""
+    if os.environ.get("LICHEN_DEBUG", "0") not in ("", "0"):
+        traceback.print_exc()
+    print(f"lichen: {message}", file=sys.stderr)
+    return code
+
+
+def usage() -> str:
+    """The text of `lichen --help`."""
+    width = max(map(len, VERBS))
+    rows = "\n".join(f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items())
+    return (
+        "usage: lichen VERB [options]\n\n"
+        "Teach a frozen pretrained model new skills with a small network beside it.\n\n"
+        f"verbs:\n{rows}\n\n"
+        "options:\n"
+        "  -h, --help     this text; after a verb, the verb's own options\n"
+        "  -V, --version  the version\n\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong input. LICHEN_DEBUG=1 shows tracebacks."
+    )
