@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--json FILE] [--markdown FILE] [--only vit-base …]
 
-Exact and repeatable on a CPU: it counts unique storages that autograd saves, parameters and buffers excluded. Weights are
-random (the count does not depend on them), so nothing is downloaded. LoRA is PEFT's, r = 8 on queries and values.
+Exact and repeatable on a CPU: it counts unique storages that autograd saves, parameters and buffers excluded. Weights
+are random (the count does not depend on them), so nothing is downloaded. LoRA is PEFT's, r = 8 on queries and values.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     results = {name: measure(name, BACKBONES[name]) for name in options.only}
     tables = [table(name, (BACKBONES[name].__doc__ or "").rstrip("."), reports) for name, reports in results.items()]
-    text = "\n\n".join(tables) + f"\n\nMeasured with torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}, on a CPU.\n"
+    versions = f"torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}"
+    text = "\n\n".join([*tables, f"Measured with {versions}, on a CPU.\n"])
     print(text)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")

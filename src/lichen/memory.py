@@ -1,8 +1,8 @@
 """Bytes that autograd keeps for the backward pass, counted exactly.
 
-Every tensor saved for backward is seen by a saved-tensor hook; tensors that share a storage count once, and the storage
-counts whole, since all of it stays alive. Parameters and buffers are there anyway and do not count. On a CPU the count is
-exact and repeatable. Units: bytes; MiB = 2**20 bytes.
+Every tensor saved for backward is seen by a saved-tensor hook; tensors that share a storage count once, and the
+storage counts whole, since all of it stays alive. Parameters and buffers are there anyway and do not count. On a CPU
+the count is exact and repeatable. Units: bytes; MiB = 2**20 bytes.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class MemoryReport:
         peak = "" if self.peak_bytes is None else f" | GPU peak {self.peak_bytes / MIB:,.1f} MiB"
         return (
             f"trained {self.trained_parameters:,} of {self.total_parameters:,} parameters ({share:.3g} %) | "
-            f"kept for backward {self.kept_bytes / MIB:,.2f} MiB | optimiser {self.optimiser_bytes / MIB:,.2f} MiB{peak}"
+            f"kept for backward {self.kept_bytes / MIB:,.2f} MiB | "
+            f"optimiser {self.optimiser_bytes / MIB:,.2f} MiB{peak}"
         )
 
     def to_dict(self) -> dict[str, int | None]:
@@ -106,7 +107,7 @@ def loss_of(output: Any) -> Tensor:
 
 
 def memory_report(model: nn.Module, batch: Mapping[str, Any]) -> MemoryReport:
-    """Count what one training step of `model` on `batch` keeps. Weights, gradients and random state are left as they were.
+    """Count what one training step of `model` on `batch` keeps. Weights, gradients and random state stay as they were.
 
     Args:
         model: any module that takes the batch as keyword arguments, attached or not.

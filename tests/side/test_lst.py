@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -160,7 +161,7 @@ def test_heads_are_the_most_that_divide_the_side_width(width, heads, reduction, 
 
 def generate(side, given: Features, memory: Features | None, cuts: list[int]) -> Tensor:
     store, parts = TokenStore(), []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         rest = replace(
             given,
             states=(),

@@ -42,7 +42,9 @@ class Backbone:
         self.processor = processor
         self.paths = parts_of(model)
         self.part = None if part is None else pick("part", part, self.paths)
-        self.trunks = {name: describe(model.get_submodule(path) if path else model) for name, path in self.paths.items()}
+        self.trunks = {
+            name: describe(model.get_submodule(path) if path else model) for name, path in self.paths.items()
+        }
 
     @classmethod
     def from_pretrained(
@@ -63,13 +65,13 @@ class Backbone:
         name = os.fspath(name)
         if name.startswith(PREFIX):
             key = pick("embedded model", name.removeprefix(PREFIX), EMBEDDED)
-            model, processor = load_embedded(key), load_processor(key)
+            model: Any = load_embedded(key)
+            processor = load_processor(key)
             model.config._name_or_path = name
             model = getattr(model, "model", model) if hasattr(model, "lm_head") else model
         else:
             model, processor = _load(name, revision)
-        backbone = cls(model if dtype is None else model.to(dtype), part=part, processor=processor)
-        return backbone.to(device)
+        return cls(model.to(dtype=dtype, device=device), part=part, processor=processor)
 
     def to(self, target: torch.device | torch.dtype | str) -> Backbone:
         """Move the model to a device or a precision, in place."""
@@ -125,6 +127,7 @@ class Backbone:
             grid=rest.grid,
             pooled=pooled,
             anchor=rest.anchor,
+            indices=indices,
         )
 
     def _choose_part(self, inputs: dict[str, Any]) -> str:

@@ -31,12 +31,27 @@ class Features:
     """The backbone's own summary vector (pooler output or projected embedding); None where it has none."""
     anchor: Int[Tensor, " batch"] | None = None
     """Position of the token that sums up the sequence ([CLS] or end of text); None where it has none."""
+    indices: tuple[int, ...] | None = None
+    """Which hidden states of the backbone these are; None where they have no number of their own."""
 
     def __post_init__(self) -> None:
         rows = self.final.shape[0]
+        if self.indices is not None and len(self.indices) != len(self.states):
+            raise InputError(f"There are {len(self.states)} hidden states but {len(self.indices)} numbers for them.")
         for index, state in enumerate(self.states):
             if state.shape[0] != rows:
                 raise InputError(f"Hidden state {index} holds {state.shape[0]} samples, the final output {rows}.")
+
+    def select(self, indices: tuple[int, ...]) -> Features:
+        """The same features with some of the states only, by their number in the backbone.
+
+        Raises:
+            InputError: a state is not among these features, or they are not numbered.
+        """
+        if self.indices is None or not set(indices) <= set(self.indices):
+            raise InputError(f"Hidden states {list(indices)} are wanted, but these features hold {self.indices}.")
+        states = tuple(self.states[self.indices.index(index)] for index in indices)
+        return replace(self, states=states, indices=indices)
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Runs the last frozen layers again on a changed hidden state, with gradients (SHERL's late route).
 
-The model's own forward builds masks, rotary angles and position codes, so nothing of it is written again here: a shallow
-copy of the trunk shares all weights but lists only its last layers, and a hook replaces what enters the first of them.
+The model's own forward builds masks, rotary angles and position codes, so nothing of it is written again here: a
+shallow copy of the trunk shares all weights but lists only its last layers, and a hook replaces what enters the first.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _share(module: nn.Module) -> nn.Module:
 def _shorten(module: nn.Module, path: str, keep: int) -> nn.Module:
     """Share `module` but for the list at `path`, of which only the last `keep` entries stay."""
     if not path:
-        return nn.ModuleList(list(module)[-keep:])  # type: ignore[arg-type]
+        return nn.ModuleList(list(module.children())[-keep:])
     head, _, tail = path.partition(".")
     twin = _share(module)
     twin._modules[head] = _shorten(module.get_submodule(head), tail, keep)

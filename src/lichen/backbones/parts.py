@@ -16,7 +16,7 @@ def parts_of(model: nn.Module) -> dict[str, str]:
     One trunk is called "backbone"; CLIP and SigLIP give "vision" and "text"; T5 and BART "encoder" and "decoder".
     """
     base = getattr(model, "base_model", model)
-    prefix = "" if base is model else f"{model.base_model_prefix}."  # type: ignore[operator]
+    prefix = "" if base is model else f"{model.base_model_prefix}."
     if hasattr(base, "vision_model") and hasattr(base, "text_model"):
         return {"vision": f"{prefix}vision_model", "text": f"{prefix}text_model"}
     config: Any = getattr(model, "config", None)

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from .features import Features
 
 
@@ -50,8 +49,11 @@ class Trunk:
         """The smallest units that can be re-run on their own: layers, or for maps the blocks of the last stage."""
         if self.kind == "tokens":
             return tuple(self.layers)
-        lists = [child for child in self.layers[-1].children() if isinstance(child, nn.ModuleList | nn.Sequential)]
-        return tuple(max(lists, key=lambda child: sum(parameter.numel() for parameter in child.parameters())))
+        lists: list[nn.Module] = [
+            child for child in self.layers[-1].children() if isinstance(child, nn.ModuleList | nn.Sequential)
+        ]
+        largest = max(lists, key=lambda child: sum(parameter.numel() for parameter in child.parameters()))
+        return tuple(largest.children())
 
     @cached_property
     def signature(self) -> inspect.Signature:

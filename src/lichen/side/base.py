@@ -84,7 +84,8 @@ class Side(nn.Module, ABC):
 
         Args:
             reduced: what `reduce` returned, one entry a chosen state, shallow to deep.
-            rest: mask, grid, final output, pooled output and anchor; `states` is empty. While text is generated
+            rest: mask, grid, final output, pooled output and anchor; `states` is empty, but for SHERL, whose fusion
+                needs the raw last state. While text is generated
                 `final` holds the new tokens only and `mask` covers all tokens so far.
             cache: tokens seen before, for causal networks during generation.
             memory: the adapted encoder output that a decoder's side network reads.
@@ -96,13 +97,16 @@ class Side(nn.Module, ABC):
         Raises:
             InputError: the number or the widths of the states differ from those the network was built for.
         """
+        return self.combine(self.reduce_all(features), replace(features, states=(), indices=None))
+
+    def reduce_all(self, features: Features) -> list[Tensor]:
+        """`reduce` every state of the features, after a check that they are the ones this network reads."""
         if features.widths != self.layout.widths:
             raise InputError(
                 f"{type(self).__name__} was built for hidden states of widths {list(self.layout.widths)}, "
                 f"but got {list(features.widths)}. Read the same layers of the same backbone."
             )
-        reduced = [self.reduce(index, state, features.mask) for index, state in enumerate(features.states)]
-        return self.combine(reduced, replace(features, states=()))
+        return [self.reduce(index, state, features.mask) for index, state in enumerate(features.states)]
 
 
 class EncoderDecoderSide(nn.Module):

@@ -100,7 +100,7 @@ class LSTConfig(SideConfig):
     temperature: float = 0.1
     """Temperature of the gates; a gate starts at 0.5."""
     dropout: float = 0.1
-    """Dropout inside the side blocks."""
+    """Dropout inside the side blocks. On attention weights too in the published forms, which costs memory."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def compress(x: Float[Tensor, "*tokens width"], keep: Keep) -> tuple[Tensor, ...
     """Make the copy of `x` that is kept for backward.
 
     Returns:
-        exact: `(x,)`, no copy. bfloat16: `(x rounded,)`. int8: `(values, scale)`, `values` int8 of x's shape and `scale`
-        float32 of shape `tokens`, the largest magnitude of a token divided by 127.
+        exact: `(x,)`, no copy. bfloat16: `(x rounded,)`. int8: `(values, scale)`, `values` int8 of x's shape and
+        `scale` float32 of shape `tokens`, the largest magnitude of a token divided by 127.
 
     Raises:
         InputError: `keep` is none of exact, bfloat16, int8.

@@ -141,7 +141,7 @@ class Ladder(Side):
 
 
 class LST(Ladder):
-    """Ladder side network of BERT blocks, for any encoder, decoder or (with `memory`) the decoder of an encoder-decoder.
+    """Ladder of BERT blocks beside any encoder, decoder or (with `memory`) the decoder of an encoder-decoder.
 
     `form="bert"` is as published: the up-projection's result replaces the final output. `form="auto"` adds it to the
     frozen final output, starting from zero, so that step 0 is the frozen model.
@@ -173,7 +173,8 @@ class LST(Ladder):
             num_attention_heads=heads,
             intermediate_size=max(1, (layout.intermediate or 4 * layout.width) // config.reduction),
             hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
+            # Dropout on attention weights makes autograd keep every head's N x N map; only the published form has it.
+            attention_probs_dropout_prob=config.dropout if config.form == "bert" else 0.0,
             is_decoder=memory is not None,
             add_cross_attention=memory is not None,
             attn_implementation="sdpa",  # type: ignore[call-arg]
@@ -204,8 +205,8 @@ class LST(Ladder):
         """Climb the ladder and project up.
 
         Returns:
-            `final` (also the only state) of shape (batch, tokens, width), or (batch, tokens, size) for a narrow network;
-            `pooled` is None, since it belonged to the old final output.
+            `final` (also the only state) of shape (batch, tokens, width), or (batch, tokens, size) for a narrow
+            network; `pooled` is None, since it belonged to the old final output.
 
         Raises:
             InputError: `memory` is missing for a network with cross attention, or given to one without.

@@ -65,7 +65,7 @@ class LSTT5Stack(Ladder):
         self._initialise(settings)
 
     def _initialise(self, settings: T5Config) -> None:
-        """Blocks as T5 starts them (their weights carry the scale that T5's attention lacks); projections N(0, 0.01)."""
+        """Blocks as T5 starts them (weights carry the scale that its attention lacks); projections N(0, 0.01)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.01)

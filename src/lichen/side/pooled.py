@@ -1,4 +1,4 @@
-"""Pooled: the library's own side network. Pool each hidden state by learned queries first, project the few vectors after.
+"""Pooled: the library's own side network. Pool each hidden state by learned queries, then project the few vectors.
 
     x^_n = standardise(h_n) over the width, without parameters
     p_qn = softmax over the real tokens n of  s_q . x^_n
@@ -122,7 +122,7 @@ class Pooled(Side):
         self.norms = nn.ModuleList(nn.LayerNorm(rank) for _ in layout.widths)
         self.mix = nn.Linear(len(layout.widths) * queries * rank, 2 * rank)
         self.dropout = nn.Dropout(config.dropout)
-        # A summary vector with a width of its own (CLIP, EfficientNet) is what such models' heads read, and all they read.
+        # A summary vector with a width of its own (CLIP, EfficientNet) is all that such models' heads read.
         self.summary_only = layout.embed not in (None, layout.width)
         self.out = nn.Linear(2 * rank, layout.embed or layout.width)
         nn.init.zeros_(self.out.weight)

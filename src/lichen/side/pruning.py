@@ -1,8 +1,8 @@
 """Initialise LST's blocks by structural pruning of the backbone: keep the rows that matter, walk the chain.
 
 A row's score is the sum of |importance| over it; the round((1 - 1/r) * rows) rows of lowest score are dropped and the
-survivors keep their order. The rows kept in one tensor are the columns kept in the next. Importance is the weight itself
-(magnitude) or the empirical Fisher information.
+survivors keep their order. The rows kept in one tensor are the columns kept in the next. Importance is the weight
+itself (magnitude) or the empirical Fisher information.
 Source: LST (NeurIPS 2022, arXiv 2206.06522), "fisher-v2" of the released code; specs/tuners.md section 3.2. Known
 difference: for BERT the released code ranks by logarithms of the importances, which for values below 1 drops the *most*
 important rows; here query, key and value are ranked by the product of their importances, as for T5.
@@ -64,11 +64,12 @@ class Chain:
             self.kept[name] = self._read(self.state, name, "state dict")[self.columns]
 
     def matrices(self, *names: str, biases: Sequence[str] = ()) -> None:
-        """Choose rows of matrices (out, in) that share their input and output, jointly by the product of importances."""
+        """Choose rows of matrices (out, in) that share input and output, jointly by the product of importances."""
         columns = self.columns
-        joint = self._read(self.importance, names[0], "importance")[:, columns]
+        # In float64: the product of three Fisher values of 1e-15 is zero in float32.
+        joint = self._read(self.importance, names[0], "importance").double()[:, columns]
         for name in names[1:]:
-            joint = joint * self._read(self.importance, name, "importance")[:, columns]
+            joint = joint * self._read(self.importance, name, "importance").double()[:, columns]
         self.columns = surviving_rows(joint, self.reduction)
         for name in names:
             self.kept[name] = self._read(self.state, name, "state dict")[self.columns][:, columns]
@@ -169,7 +170,7 @@ def _copy(target: nn.Module, pruned: Weights, prefix: str) -> None:
             continue
         if value.shape != parameter.shape:
             raise InputError(
-                f"{prefix + name} was pruned to {list(value.shape)} but the side network holds {list(parameter.shape)}. "
+                f"{prefix + name} was pruned to {list(value.shape)}, the side network holds {list(parameter.shape)}. "
                 "Choose a reduction that divides the backbone's widths."
             )
         parameter.copy_(value)

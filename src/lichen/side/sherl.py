@@ -153,20 +153,6 @@ class MTSA(nn.Module):
         return restored + (self.skip / TEMPERATURE).tanh() * last_state
 
 
-def reduce_states(side: Side, features: Features) -> list[Tensor]:
-    """Down-project every state of the features.
-
-    Raises:
-        InputError: the number or the widths of the states differ from those the network was built for.
-    """
-    if features.widths != side.layout.widths:
-        raise InputError(
-            f"{type(side).__name__} was built for hidden states of widths {list(side.layout.widths)}, "
-            f"but got {list(features.widths)}. Read the same layers of the same backbone."
-        )
-    return [side.reduce(index, state, features.mask) for index, state in enumerate(features.states)]
-
-
 def last_of(rest: Features) -> Tensor:
     """The raw last hidden state that a fusion needs.
 
@@ -221,7 +207,7 @@ class LateSide(Side):
 
     def forward(self, features: Features) -> Features:
         """Adapt features. See `Side.forward`."""
-        return self.combine(reduce_states(self, features), replace(features, states=features.states[-1:]))
+        return self.combine(self.reduce_all(features), replace(features, states=features.states[-1:], indices=None))
 
 
 class SHERL(LateSide):

@@ -16,7 +16,7 @@ from ..errors import InputError, pick
 from .base import EncoderDecoderSide, Layout, Side, SideCache
 from .config import SHERLConfig
 from .ops import NormKind, build_norm
-from .sherl import SHERL, Late, last_of, reduce_states
+from .sherl import SHERL, Late, last_of
 
 FORMS = {"auto": "t5", "generic": "t5", "t5": "t5", "detr": "detr"}
 """Accepted forms, and the row of `sherl.FORMS` that each stack follows."""
@@ -63,7 +63,7 @@ class SHERLMemory(Side):
 
     def forward(self, features: Features) -> Features:
         """Adapt features. See `Side.forward`."""
-        return self.combine(reduce_states(self, features), replace(features, states=features.states[-1:]))
+        return self.combine(self.reduce_all(features), replace(features, states=features.states[-1:], indices=None))
 
 
 class SHERLReader(SHERL):

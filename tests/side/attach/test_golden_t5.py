@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from ..golden import CASES, parameters
 from transformers import T5Config, T5ForConditionalGeneration
 
 import lichen
 from lichen.side.reference import load_reference
+
+from ..golden import CASES, parameters
 
 TOY = T5Config(
     vocab_size=11,

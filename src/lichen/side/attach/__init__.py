@@ -23,9 +23,7 @@ from .model import attached_class, make_bank
 __all__ = ["attach", "detach", "load"]
 
 
-def attach(
-    model: Any, config: SideConfig, name: str = "default", *, fisher: Mapping[str, Tensor] | None = None
-) -> Any:
+def attach(model: Any, config: SideConfig, name: str = "default", *, fisher: Mapping[str, Tensor] | None = None) -> Any:
     """Freeze a transformers task model and put a side network beside it.
 
     The model is changed in place and returned. It still is what the Trainer, `generate()` and pipelines expect, trains

@@ -20,7 +20,7 @@ class Anatomy:
     """Parts of one task model, by name."""
 
     paths: dict[str, str]
-    """Part to dotted path of its trunk: {"backbone": "bert"}, {"vision": …, "text": …}, {"encoder": …, "decoder": …}."""
+    """Part to dotted path of its trunk: "backbone"; or "vision" and "text"; or "encoder" and "decoder"."""
     trunks: dict[str, Trunk]
     """Part to trunk."""
     heads: tuple[str, ...]
@@ -48,16 +48,18 @@ def dissect(model: Any) -> Anatomy:
     """
     if not isinstance(model, nn.Module) or not hasattr(model, "config") or not hasattr(model, "base_model"):
         raise InputError(
-            f"attach() takes a transformers model such as AutoModelForSequenceClassification; got {type(model).__name__}."
+            "attach() takes a transformers model such as AutoModelForSequenceClassification; "
+            f"got {type(model).__name__}."
         )
-    paths = parts_of(model)
-    trunks = {part: describe(model.get_submodule(path) if path else model) for part, path in paths.items()}
+    root: Any = model
+    paths = parts_of(root)
+    trunks = {part: describe(root.get_submodule(path)) for part, path in paths.items()}
     if "" in paths.values():
         raise InputError(
             f"{type(model).__name__} is a bare backbone without a task head. Load it with an AutoModelFor… class, "
             "or use lichen.Backbone and a side network directly."
         )
-    language_head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    language_head = root.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     projections = {part: path for part in paths if (path := projection_of(model, part)) is not None}
     frozen = {path.split(".")[0] for path in (*paths.values(), *projections.values())}
     heads = tuple(
@@ -69,5 +71,5 @@ def dissect(model: Any) -> Anatomy:
         and not (language_head is not None and any(module is language_head for module in child.modules()))
     )
     needs_tokens = language_head is not None or type(model).__name__.endswith(TOKEN_TASKS)
-    embeds = {part: model.get_submodule(path).out_features for part, path in projections.items()}
+    embeds = {part: root.get_submodule(path).out_features for part, path in projections.items()}
     return Anatomy(paths, trunks, heads, projections, embeds, needs_tokens)

@@ -25,11 +25,20 @@ class Plan:
     """Last blocks that see the fused state instead of the frozen one (SHERL)."""
     reads_entry: bool = True
     """With late layers: what enters the first of them is read too, as the last chosen state."""
+    entry: int | None = None
+    """Number of the hidden state that enters the first late layer, where it is read and has one."""
     fused: bool = False
     """True where the side network also needs the last chosen state as it is (SHERL)."""
     output: Literal["tokens", "vector", "embedding", "memory"] = "tokens"
     """What the side network changes: every token; the pooled vector; the projected embedding; or nothing in the trunk
     itself, because the decoder reads the result as memory."""
+
+    @property
+    def needed(self) -> tuple[int, ...] | None:
+        """Numbers of all hidden states that the side network reads; None where one of them has no number."""
+        if not self.late or not self.reads_entry:
+            return self.indices
+        return None if self.entry is None else (*self.indices, self.entry)
 
 
 class Slot(nn.Module):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...backbones.late import LateLayers, check_late
 from ...backbones.layers import choose_layers
@@ -61,9 +61,7 @@ class Start:
         start_from_backbone(side, self.model.state_dict(), layers, importance)
 
 
-def build_slot(
-    model: Any, anatomy: Anatomy, config: SideConfig, fisher: Mapping[str, Tensor] | None = None
-) -> Slot:
+def build_slot(model: Any, anatomy: Anatomy, config: SideConfig, fisher: Mapping[str, Tensor] | None = None) -> Slot:
     """Make the side networks of one slot, on the model's device.
 
     Raises:
@@ -179,7 +177,7 @@ def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan
     indices = tuple(index for index in choose_layers(config.layers, entry + 1) if index < entry)
     layout = layout_of(anatomy, part, (*indices, entry))
     runner = LateLayers(trunk, late) if getattr(trunk.config, "model_type", "") != "t5" else None
-    return SHERL(config, layout, runner), Plan(indices, late, fused=True)
+    return SHERL(config, layout, runner), Plan(indices, late, entry=entry, fused=True)
 
 
 def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tuple[dict[str, Side], dict[str, Plan]]:
@@ -199,7 +197,7 @@ def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tupl
         )
         plans = {
             "encoder": Plan(below, fused=True, output="memory"),
-            "decoder": Plan(above, late, reads_entry=entry in chosen, fused=True),
+            "decoder": Plan(above, late, reads_entry=entry in chosen, entry=entry, fused=True),
         }
         return {"encoder": pair.encoder, "decoder": pair.decoder}, plans
     below = choose_layers(config.layers, len(encoder.widths))

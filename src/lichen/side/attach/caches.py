@@ -27,7 +27,8 @@ class CacheSlots:
         index = self.offset + slot
         while len(self.cache.layers) <= index:
             self.cache.layers.append(DynamicLayer())
-        keys, _ = self.cache.layers[index].update(new[:, None], new.new_empty(len(new), 1, new.shape[1], 0))
+        layer: Any = self.cache.layers[index]
+        keys, _ = layer.update(new[:, None], new.new_empty(len(new), 1, new.shape[1], 0))
         return keys[:, 0]
 
 

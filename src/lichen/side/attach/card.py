@@ -49,8 +49,8 @@ def model_card(settings: dict[str, Any]) -> str:
         f"- **Trained parameters:** {settings['trained_parameters']:,}",
         f"- **Kept for backward:** {memory}",
         *([f"- **Labels:** {labels}"] if labels else []),
-        f"- **Backbone:** {backbone['architecture']}, {backbone['dtype']}, weights SHA-256 `{backbone['weights'][:16]}…`; "
-        "another one is refused on loading.",
+        f"- **Backbone:** {backbone['architecture']}, {backbone['dtype']}, "
+        f"weights SHA-256 `{backbone['weights'][:16]}…`; another one is refused on loading.",
         "- **Licence:** the backbone's licence applies to its weights; see its own card. Lichen is Apache-2.0.",
         "",
         "| setting | value |",

@@ -63,7 +63,7 @@ def save(
     if not is_main_process:
         return
     prefix = _prefix(bank.active)
-    source = model.state_dict() if not state_dict else state_dict
+    source = state_dict or model.state_dict()
     tensors = {key: value.detach().cpu().contiguous() for key, value in source.items() if key.startswith(prefix)}
     settings = {
         "format": FORMAT,
@@ -134,7 +134,7 @@ def local_folder(folder: str | os.PathLike[str]) -> Path:
     if path.exists():
         return path
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(os.fspath(folder), allow_patterns=["*.json", "*.safetensors", "README.md"]))
@@ -156,7 +156,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def _check_model(model: Any, anatomy: Any, settings: dict[str, Any], check_backbone: bool) -> None:
     if settings["model_class"] != type(model).__name__:
         raise CheckpointError(
-            f"model_class differs: this side network was trained on {settings['model_class']}, got {type(model).__name__}."
+            f"model_class differs: this side network was trained on {settings['model_class']}, "
+            f"got {type(model).__name__}."
         )
     labels = getattr(model.config, "num_labels", None)
     if settings["heads"] and settings["num_labels"] != labels:

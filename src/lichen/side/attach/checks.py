@@ -1,4 +1,4 @@
-"""Looks at a batch before it costs a pass: what is wrong with it is said in words, not by an index error deep inside."""
+"""Looks at a batch before it costs a pass: what is wrong is said in words, not by an index error deep inside."""
 
 from __future__ import annotations
 

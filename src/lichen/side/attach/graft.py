@@ -20,7 +20,6 @@ from ...backbones.late import replace_input
 from ...backbones.tap import Tap, first_tensor
 from ...backbones.trunk import Trunk
 from ...errors import GradientLeakError, InputError
-from ..base import Side
 from .bank import Plan, SideBank, Slot
 from .caches import side_cache
 
@@ -79,6 +78,8 @@ class Graft:
         plan, side = slot.plans[self.part], slot.side(self.part)
         if "decoder" in slot.plans:
             raise InputError("Encoder-decoders cannot be trained from stored features: every target changes them.")
+        if features.indices is not None and plan.needed is not None:
+            features = features.select(plan.needed)
         adapted = side(features)
         output = StoredOutput(last_hidden_state=self.trunk.to_native(features.final))
         if plan.late:
@@ -119,7 +120,7 @@ class Pass:
         self.trunk = graft.trunk
         self.call = graft.bank.call
         self.plan: Plan = slot.plans[graft.part]
-        self.side: Side = slot.side(graft.part)
+        self.side: Any = slot.side(graft.part)
         self.recording = self.call.recording is not None
         self.grad = torch.is_grad_enabled()
         self.mask: Tensor | None = None
@@ -154,7 +155,7 @@ class Pass:
         rest = self.graft.with_embedding(self.trunk.rest(inputs, output))
         if self.recording:
             assert self.call.recording is not None
-            self.call.recording[self.graft.part] = replace(rest, states=tuple(self.reduced))
+            self.call.recording[self.graft.part] = replace(rest, states=tuple(self.reduced), indices=self.plan.needed)
             return output
         self._guard(output)
         return self._answer(rest, output)
@@ -175,7 +176,7 @@ class Pass:
         if self.recording:
             return None
         torch.set_grad_enabled(self.grad)
-        fused = self.side.fuse(self.reduced, guide).to(guide.dtype)  # type: ignore[operator]
+        fused = self.side.fuse(self.reduced, guide).to(guide.dtype)
         new = {"hidden": self.trunk.to_native(fused)}
         if self.call.memory is not None:
             new["encoder_hidden_states"] = self.call.memory.final.to(guide.dtype)
@@ -254,6 +255,7 @@ def graft_projection(projection: nn.Module, part: str, bank: SideBank) -> None:
 
 def ungraft(module: nn.Module) -> None:
     """Give a grafted module its own class back."""
-    module.__class__ = type(module).lichen_original  # type: ignore[assignment]
+    kind: Any = type(module)
+    module.__class__ = kind.lichen_original
     for name in ("lichen_graft", "lichen_holder"):
         module.__dict__.pop(name, None)

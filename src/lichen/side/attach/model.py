@@ -50,7 +50,13 @@ def _forward(kind: type) -> Any:
         call = Call(_features_by_part(self, features), memory=_memory_in(batch))
         run = functools.partial(kind.forward, self, *args, **kwargs)  # type: ignore[attr-defined]
         with bank.calling(call):
-            if bank.kept is None and self.training and torch.is_grad_enabled() and bank.active and not KeptBytes.counting:
+            if (
+                bank.kept is None
+                and self.training
+                and torch.is_grad_enabled()
+                and bank.active
+                and not KeptBytes.counting
+            ):
                 return _measured(bank, self, run, batch)
             return run()
 
