@@ -1,6 +1,6 @@
 """Bytes kept for backward by each way of adapting three backbones, side by side on one batch.
 
-    python benchmarks/memory.py [--json FILE] [--markdown FILE] [--only vit-base …]
+    python benchmarks/memory.py [--json FILE] [--markdown FILE] [--readme FILE] [--only vit-base …]
 
 Exact and repeatable on a CPU: it counts unique storages that autograd saves, parameters and buffers excluded. Weights
 are random (the count does not depend on them), so nothing is downloaded. LoRA is PEFT's, r = 8 on queries and values.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,11 @@ from typing import Any
 
 import torch
 import transformers
-from peft import LoraConfig, get_peft_model
 
 import lichen
 from lichen.memory import MIB, MemoryReport, memory_report
+from lichen.side.config import SideConfig
+from lichen.training.peers import lora
 
 NUM_LABELS = 10
 Batch = dict[str, torch.Tensor]
@@ -57,7 +59,7 @@ BACKBONES: dict[str, Callable[[], tuple[Any, Batch]]] = {
     "bert-base": bert_base,
     "minilm": minilm,
 }
-SIDES: dict[str, lichen.side.config.SideConfig] = {  # type: ignore[name-defined]
+SIDES: dict[str, SideConfig] = {
     "UniPT, reduction 2": lichen.UniPTConfig(reduction=2),
     "UniPT, reduction 8": lichen.UniPTConfig(reduction=8),
     "UniPT, reduction 8, int8": lichen.UniPTConfig(reduction=8, keep="int8"),
@@ -68,19 +70,10 @@ SIDES: dict[str, lichen.side.config.SideConfig] = {  # type: ignore[name-defined
 }
 
 
-def lora(model: Any, layers: list[int] | None = None) -> Any:
-    """PEFT's LoRA, r = 8 on queries and values, of all layers or some; the classifier is trained too."""
-    names = ["q_proj", "v_proj"] if any("q_proj" in name for name, _ in model.named_modules()) else ["query", "value"]
-    settings = LoraConfig(r=8, target_modules=names, modules_to_save=["classifier"], layers_to_transform=layers)
-    return get_peft_model(model, settings)
-
-
 def checkpointed(model: Any) -> Any:
     """LoRA with gradient checkpointing: less memory for more time."""
-    model = lora(model)
-    model.enable_input_require_grads() if hasattr(model, "enable_input_require_grads") else None
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    return model
+    return lora(model)
 
 
 def peers(layers: int) -> dict[str, Callable[[Any], Any]]:
@@ -88,8 +81,8 @@ def peers(layers: int) -> dict[str, Callable[[Any], Any]]:
     return {
         "full fine-tuning": lambda model: model,
         "LoRA r=8, all layers": lora,
-        "LoRA r=8, last layer": lambda model: lora(model, [layers - 1]),
-        "LoRA r=8, last two layers": lambda model: lora(model, [layers - 2, layers - 1]),
+        "LoRA r=8, last layer": lambda model: lora(model, layers=[layers - 1]),
+        "LoRA r=8, last two layers": lambda model: lora(model, layers=[layers - 2, layers - 1]),
     }
 
 
@@ -124,21 +117,40 @@ def table(name: str, text: str, reports: dict[str, MemoryReport]) -> str:
     return "\n".join(rows)
 
 
+def describe(name: str) -> str:
+    """What is measured on a backbone, in words."""
+    return (BACKBONES[name].__doc__ or "").rstrip(".")
+
+
+def insert(path: Path, tables: dict[str, str]) -> None:
+    """Replace what stands between a file's marks by tables."""
+    text = path.read_text("utf-8")
+    for name, content in tables.items():
+        pattern = rf"(<!-- memory: {name} -->\n).*?(<!-- /memory -->)"
+        text = re.sub(pattern, lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
+    path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
+    parser.add_argument(
+        "--readme", type=Path, help="put each table between its <!-- memory: NAME --> marks in this file"
+    )
     parser.add_argument("--only", nargs="*", choices=BACKBONES, default=list(BACKBONES), help="backbones to measure")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     results = {name: measure(name, BACKBONES[name]) for name in options.only}
-    tables = [table(name, (BACKBONES[name].__doc__ or "").rstrip("."), reports) for name, reports in results.items()]
+    tables = [table(name, describe(name), reports) for name, reports in results.items()]
     versions = f"torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}"
     text = "\n\n".join([*tables, f"Measured with {versions}, on a CPU.\n"])
     print(text)
     if options.markdown:
         options.markdown.write_text(text, encoding="utf-8")
+    if options.readme:
+        insert(options.readme, {name: table(name, describe(name), reports) for name, reports in results.items()})
     if options.json:
         values = {name: {method: report.to_dict() for method, report in each.items()} for name, each in results.items()}
         options.json.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

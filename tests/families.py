@@ -18,6 +18,26 @@ DEBERTA = {
     "share_att_key": True,
 }
 SPECIAL = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+
+
+def efficientnet_lite() -> Any:
+    """Three stages of the class behind embedded:efficientnet-lite0."""
+    from lichen.backbones.embedded import register_architectures
+    from lichen.backbones.embedded.efficientnet_lite import EfficientNetLiteConfig
+
+    register_architectures()
+    return EfficientNetLiteConfig(
+        image_size=32,
+        stem_size=8,
+        hidden_sizes=[8, 16, 24],
+        depths=[1, 1, 2],
+        kernel_sizes=[3, 3, 3],
+        strides=[1, 2, 2],
+        expand_ratios=[1, 2, 2],
+        hidden_dim=32,
+    )
+
+
 CONFIGS: dict[str, Callable[[], Any]] = {
     "bert": lambda: hf.BertConfig(**TEXT),
     "roberta": lambda: hf.RobertaConfig(**TEXT),
@@ -30,6 +50,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     ),
     "resnet": lambda: hf.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 24], depths=[1, 1, 2]),
     "convnext": lambda: hf.ConvNextConfig(num_stages=3, hidden_sizes=[8, 16, 24], depths=[1, 1, 2]),
+    "efficientnet-lite": efficientnet_lite,
     "llama": lambda: hf.LlamaConfig(**TEXT, **SPECIAL, num_key_value_heads=1),
     "gpt2": lambda: hf.GPT2Config(vocab_size=50, n_embd=16, n_layer=3, n_head=2, n_positions=64, **SPECIAL),
     "t5": lambda: hf.T5Config(
@@ -72,7 +93,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "sequence": ("bert", "roberta", "deberta-v2", "llama", "gpt2"),
     "token": ("bert", "roberta", "deberta-v2", "llama"),
     "question": ("bert", "roberta", "deberta-v2"),
-    "image": ("vit", "dinov2", "swin", "resnet", "convnext", "siglip", "clip"),
+    "image": ("vit", "dinov2", "swin", "resnet", "convnext", "efficientnet-lite", "siglip", "clip"),
     "seq2seq": ("t5", "bart"),
     "causal": ("llama", "gpt2"),
     "towers": ("clip", "siglip"),
@@ -94,13 +115,31 @@ def make_model(task: str, family: str, seed: int = 0, **settings: Any) -> Any:
     return AUTO[task].from_config(config).eval()
 
 
+def make_trunk(family: str, seed: int = 0) -> Any:
+    """A tiny random model of a family without a task head, in eval mode."""
+    torch.manual_seed(seed)
+    return hf.AutoModel.from_config(CONFIGS[family]()).eval()
+
+
+def shake(model: Any, seed: int = 5) -> Any:
+    """Move the trained parameters off their starting values: many networks start at zero, where nothing shows."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                noise = torch.randn(parameter.shape, generator=random)
+                parameter.add_(0.3 * noise.to(parameter.dtype))
+    return model
+
+
 def make_inputs(model: Any, rows: int = 3, length: int = 7, seed: int = 1) -> dict[str, torch.Tensor]:
     """A batch without labels: ids with right padding, or a picture, or both for two towers."""
     torch.manual_seed(seed)
     inputs: dict[str, torch.Tensor] = {}
     config = model.config
     vision = getattr(config, "vision_config", config)
-    classifies_pictures = "ImageClassification" in type(model).__name__
+    sees = getattr(model, "main_input_name", "") == "pixel_values" and not hasattr(config, "vision_config")
+    classifies_pictures = sees or "ImageClassification" in type(model).__name__
     if hasattr(config, "vision_config") or classifies_pictures:
         size = getattr(vision, "image_size", 64)
         if getattr(vision, "model_type", "") in ("resnet", "convnext"):

@@ -2,15 +2,21 @@
 
 A saved folder holds `manifest.json`, which lists the SHA-256 of every other file that belongs to it.
 Weights are safetensors, settings are JSON. Nothing read from disk is ever executed.
+
+A save has two steps. The staged files become the folder's contents by one rename, of their folder to
+`.lichen-commit`; then they move to their places. Whoever finds `.lichen-commit`, the next reader or writer, completes
+the moves. So a kill at any moment leaves the previous contents or the new ones.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +25,11 @@ from typing import Any
 from .errors import CheckpointError, InputError
 
 MANIFEST = "manifest.json"
+COMMIT = ".lichen-commit"
+"""Holds files of a finished save that are not yet in their places."""
+_STAGE = ".staged."
 _CHUNK = 1 << 20
+_DAY = 86_400
 
 
 def sha256(path: Path) -> str:
@@ -51,9 +61,9 @@ def to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _sync(folder: Path) -> None:
-    """Flush a folder and its files, so that a rename that follows cannot overtake their contents."""
-    for path in [*folder.iterdir(), folder]:
+def _sync(*paths: Path) -> None:
+    """Flush files or folders, so that a rename that follows cannot overtake their contents."""
+    for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -65,26 +75,32 @@ def _sync(folder: Path) -> None:
 def staged_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder whose files move into `target` together when the block ends well.
 
-    The manifest is written last and holds the digest of every staged file. Files already in `target` that were not
-    staged (a tokenizer, the optimiser state of a Trainer checkpoint) stay as they are.
+    The manifest holds the digest of every staged file. Files already in `target` that were not staged (a tokenizer, the
+    optimiser state of a Trainer checkpoint) stay as they are.
 
     Raises:
         InputError: `target` cannot be created or written. Nothing is left behind in that case.
     """
     stage: Path | None = None
+    made = not target.exists()
+    done = False
     try:
         target.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=target, prefix=".staged."))
+        _sweep(target)
+        stage = Path(tempfile.mkdtemp(dir=target, prefix=_STAGE))
         yield stage
         files = sorted(path for path in stage.iterdir() if path.is_file())
         digests = {path.name: sha256(path) for path in files}
         (stage / MANIFEST).write_bytes(to_json({"sha256": digests}))
-        _sync(stage)
-        # The old manifest no longer describes what is about to be there: without it, a half-moved folder is refused.
-        (target / MANIFEST).unlink(missing_ok=True)
-        for path in [*files, stage / MANIFEST]:
-            os.replace(path, target / path.name)
+        _sync(*stage.iterdir(), stage)
+        _commit(stage, target)
+        done = True
     except OSError as error:
+        if (target / COMMIT).is_dir():
+            raise InputError(
+                f"The save into {str(target)!r} is complete, but its files cannot move to their places: "
+                f"{error.strerror or error}. Make the folder writable; the next load or save finishes the move."
+            ) from error
         raise InputError(
             f"Cannot write to folder {str(target)!r}: {error.strerror or error}. "
             "Nothing was saved; choose a folder that you may write to and that has free space."
@@ -92,6 +108,51 @@ def staged_folder(target: Path) -> Iterator[Path]:
     finally:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
+        if made and not done and target.is_dir() and not any(target.iterdir()):
+            target.rmdir()
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed save left. Younger leftovers stay: they may belong to a save that is still running."""
+    for path in target.glob(f"{_STAGE}*"):
+        if time.time() - path.stat().st_mtime > _DAY:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _commit(stage: Path, target: Path) -> None:
+    """Make the staged files the contents of `target` by one rename, then move them to their places."""
+    for path in stage.iterdir():
+        if (target / path.name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{path.name!r} is a folder there")
+    while True:
+        _finish(target)
+        try:
+            os.replace(stage, target / COMMIT)
+            break
+        except OSError as error:
+            # Another process has committed since; its files come first.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    _sync(target)
+    _finish(target)
+
+
+def _finish(folder: Path) -> None:
+    """Complete the moves of a committed save. Safe to repeat, and for several processes at once."""
+    commit = folder / COMMIT
+    if not commit.is_dir() or commit.is_symlink():
+        return
+    while commit.is_dir():
+        try:
+            for path in sorted(commit.iterdir()):
+                os.replace(path, folder / path.name)
+            commit.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+    _sync(folder)
 
 
 def verify_folder(folder: Path) -> dict[str, Any]:
@@ -100,6 +161,13 @@ def verify_folder(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the folder or a file is missing, or a digest differs (truncated or altered file).
     """
+    try:
+        _finish(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"A save into {str(folder)!r} was cut short and cannot be completed: {error.strerror or error}. "
+            "Make the folder writable, or copy it to where you may write, and load it again."
+        ) from error
     path = folder / MANIFEST
     if not path.is_file():
         raise CheckpointError(
@@ -114,10 +182,14 @@ def verify_folder(folder: Path) -> dict[str, Any]:
         file = folder / name
         if Path(name).name != name or not file.is_file():
             raise CheckpointError(f"{name!r} is listed in {str(path)!r} but is not in the folder. Copy it again.")
-        if (found := sha256(file)) != expected:
+        try:
+            found = sha256(file)
+        except OSError as error:
+            raise CheckpointError(f"{str(file)!r} cannot be read: {error.strerror or error}.") from error
+        if found != expected:
             raise CheckpointError(
-                f"{str(file)!r} was altered or truncated: expected SHA-256 {expected[:12]}…, found {found[:12]}…. "
-                "Copy the folder again from where it was saved."
+                f"{str(file)!r} was altered or truncated: expected SHA-256 {str(expected)[:12]}…, "
+                f"found {found[:12]}…. Copy the folder again from where it was saved."
             )
     return manifest
 
@@ -132,7 +204,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{str(path)!r} does not exist.") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{str(path)!r} is not readable as JSON: {error}.") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{str(path)!r} holds a {type(value).__name__}; expected an object.")

@@ -7,7 +7,8 @@ the count is exact and repeatable. Units: bytes; MiB = 2**20 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, ClassVar
@@ -24,7 +25,8 @@ _ADAM_STATES = 2
 class KeptBytes:
     """Context manager that counts what the enclosed forward pass saves for backward.
 
-    Nested counters each see the tensors saved inside the innermost only, as PyTorch's hooks do.
+    Nested counters each see the tensors saved inside the innermost only, as PyTorch's hooks do. For the same reason
+    what activation checkpointing holds in order to recompute (the inputs of its segments) is not counted.
     """
 
     counting: ClassVar[int] = 0
@@ -35,7 +37,7 @@ class KeptBytes:
         """Bytes of unique storages saved so far."""
         self._exclude = {tensor.untyped_storage().data_ptr() for tensor in exclude}
         self._seen: dict[int, Tensor] = {}
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
 
     def _pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -44,7 +46,8 @@ class KeptBytes:
             # Holding the tensor keeps the allocator from handing its address to another one during the count.
             self._seen[address] = tensor.detach()
             self.bytes += storage.nbytes()
-        return tensor
+        # Handing back the tensor itself would tie an output to its own graph, which then is never freed.
+        return tensor.detach()
 
     def shapes(self) -> list[tuple[tuple[int, ...], torch.dtype]]:
         """Shape and dtype of each tensor counted, in the order saved."""
@@ -61,6 +64,10 @@ class KeptBytes:
         KeptBytes.counting -= 1
         self._hooks.__exit__(kind, error, trace)
         self._seen.clear()
+
+
+def _unpack(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,22 @@ def loss_of(output: Any) -> Tensor:
     raise InputError("The model returned neither a loss nor a floating tensor, so there is nothing to differentiate.")
 
 
+@contextmanager
+def _left_as_it_was(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put back the mode of every module, the buffers (running statistics) and the random state."""
+    modes = {module: module.training for module in model.modules()}
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
 def memory_report(model: nn.Module, batch: Mapping[str, Any]) -> MemoryReport:
     """Count what one training step of `model` on `batch` keeps. Weights, gradients and random state stay as they were.
 
@@ -119,23 +142,19 @@ def memory_report(model: nn.Module, batch: Mapping[str, Any]) -> MemoryReport:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trained:
         raise InputError("No parameter of this model requires a gradient, so no step can be measured.")
-    was_training = model.training
     # Addresses are taken once the parameters are where the forward will find them.
     kept = KeptBytes([*model.parameters(), *model.buffers()])
     device = trained[0].device
     peak: int | None = None
-    model.train()
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(device)
-            with kept:
-                loss = loss_of(model(**batch))
-            if device.type == "cuda":
-                torch.autograd.grad(loss, trained, allow_unused=True)
-                peak = torch.cuda.max_memory_allocated(device)
-    finally:
-        model.train(was_training)
+    with _left_as_it_was(model, device), torch.enable_grad():
+        model.train()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        with kept:
+            loss = loss_of(model(**batch))
+        if device.type == "cuda":
+            torch.autograd.grad(loss, trained, allow_unused=True)
+            peak = torch.cuda.max_memory_allocated(device)
     sizes = [parameter.numel() * parameter.element_size() for parameter in trained]
     return MemoryReport(
         kept_bytes=kept.bytes,

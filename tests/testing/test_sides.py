@@ -11,11 +11,19 @@ from transformers import T5Config
 
 from lichen.backbones.features import Features
 from lichen.side.base import Layout, Side
-from lichen.side.config import LSTConfig, PooledConfig, ProbeConfig, SideConfig
+from lichen.side.config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, SideConfig, UniPTConfig
 from lichen.side.lst import LST
 from lichen.side.lst_t5 import LSTT5Stack
 from lichen.side.pooled import Pooled
 from lichen.side.probe import Probe
+from lichen.side.sherl import SHERL
+from lichen.side.sherl_embedding import SHERLEmbedding
+from lichen.side.sherl_encoder_decoder import SHERLEncoderDecoder
+from lichen.side.sherl_maps import SHERLMaps
+from lichen.side.unipt import UniPT
+from lichen.side.unipt_embedding import UniPTEmbedding
+from lichen.side.unipt_encoder_decoder import UniPTEncoderDecoder
+from lichen.side.unipt_maps import UniPTMaps
 from lichen.testing import ConformanceError, check_side
 
 TOKENS = Layout((8,) * 4, 8, heads=2)
@@ -60,6 +68,69 @@ def test_pooled_conforms(layout, keep):
 @pytest.mark.parametrize("layout", [TOKENS, CAUSAL, MIXED, MAPS])
 def test_probe_conforms(layout):
     check_side(Probe, ProbeConfig(), layout)
+
+
+KEEPS = ["exact", "bfloat16", "int8"]
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("form", ["generic", "bert", "joint"])
+@pytest.mark.parametrize("layout", [TOKENS, CAUSAL], ids=["both-ways", "causal"])
+def test_unipt_conforms(layout, form, keep):
+    check_side(UniPT, UniPTConfig(form=form, keep=keep), layout)
+
+
+def test_unipt_with_its_own_width_conforms():
+    check_side(UniPT, UniPTConfig(form="bert", embed=4), TOKENS, width=4)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("form", ["auto", "cnn"])
+def test_unipt_for_maps_conforms(form, keep):
+    check_side(UniPTMaps, UniPTConfig(form=form, keep=keep), MAPS)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_unipt_for_embeddings_conforms(keep):
+    check_side(UniPTEmbedding, UniPTConfig(keep=keep), replace(TOKENS, embed=8))
+
+
+def test_unipt_for_an_encoder_and_its_decoder_conforms():
+    check_side(
+        lambda config, layout: UniPTEncoderDecoder(config, layout, CAUSAL).encoder, UniPTConfig(), TOKENS, width=4
+    )
+    check_side(
+        lambda config, layout: UniPTEncoderDecoder(config, TOKENS, layout).decoder,
+        UniPTConfig(),
+        CAUSAL,
+        memory_width=4,
+    )
+
+
+def late(fused, rest):
+    """Stands for a frozen late layer: token by token, or cell by cell, without weights of its own."""
+    return replace(rest, states=(fused.sin(),), final=fused.sin())
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@pytest.mark.parametrize("form", ["generic", "bert", "joint", "detr", "t5"])
+@pytest.mark.parametrize("layout", [TOKENS, CAUSAL], ids=["both-ways", "causal"])
+def test_sherl_conforms(layout, form, keep):
+    check_side(lambda c, layout: SHERL(c, layout, late), SHERLConfig(form=form, keep=keep), layout)
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_sherl_for_maps_conforms(keep):
+    check_side(lambda c, layout: SHERLMaps(c, layout, late), SHERLConfig(keep=keep), replace(MAPS, embed=None))
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+def test_sherl_for_embeddings_conforms(keep):
+    check_side(SHERLEmbedding, SHERLConfig(reduction=1, keep=keep), replace(TOKENS, embed=8))
+
+
+def test_sherl_memory_conforms():
+    check_side(lambda c, layout: SHERLEncoderDecoder(c, layout, CAUSAL).encoder, SHERLConfig(reduction=1), TOKENS)
 
 
 def test_plain_widths_are_a_layout():

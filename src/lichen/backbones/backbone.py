@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import InputError, pick
+from .checks import check_batch
 from .describe import describe
 from .embedded import EMBEDDED, load_embedded, load_processor
 from .features import Features
 from .fingerprint import Fingerprint, fingerprint_of
 from .layers import choose_layers
-from .parts import parts_of, projection_of
+from .parts import frozen_modules, parts_of, projection_of
 from .tap import Tap
 
 PREFIX = "embedded:"
@@ -37,14 +40,20 @@ class Backbone:
                 the only one; CLIP-like models pick the tower by the inputs, encoder-decoders read the encoder, or the
                 decoder when `decoder_input_ids` are given.
             processor: tokenizer or image processor that belongs to the model; enters the fingerprint.
+
+        Raises:
+            InputError: the model leaves no hidden states, or has no such part. It stays as it was then.
         """
-        self.model = model.eval().requires_grad_(False)
+        if not isinstance(model, torch.nn.Module):
+            raise InputError(f"Backbone takes a loaded transformers model; got {type(model).__name__}.")
+        self.model: Any = model
         self.processor = processor
         self.paths = parts_of(model)
         self.part = None if part is None else pick("part", part, self.paths)
         self.trunks = {
             name: describe(model.get_submodule(path) if path else model) for name, path in self.paths.items()
         }
+        model.eval().requires_grad_(False)
 
     @classmethod
     def from_pretrained(
@@ -82,8 +91,7 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Identity of the frozen weights and the preprocessing. Reads all weights once."""
-        modules = {name: trunk.module for name, trunk in self.trunks.items()}
-        return fingerprint_of(modules, self.processor)
+        return fingerprint_of(frozen_modules(self.model, self.trunks), self.processor, self.model.config)
 
     def widths(self, layers: int | Sequence[int] | None = None, part: str | None = None) -> tuple[int, ...]:
         """Widths of the chosen hidden states of a part, shallow to deep."""
@@ -99,11 +107,13 @@ class Backbone:
             inputs: what the model's processor returns: `input_ids` and `attention_mask`, or `pixel_values`.
 
         Raises:
-            InputError: no such layer, or the inputs fit no part of the model.
+            InputError: no such layer, or the inputs fit no part of the model or hold what no model can read (NaN,
+                an id outside the vocabulary, a row of padding only).
         """
         part = self._choose_part(inputs)
         trunk = self.trunks[part]
         indices = choose_layers(layers, len(trunk.widths))
+        check_batch(self.model.config, inputs, vocabulary=False)
         states: dict[int, Tensor] = {}
         calls: list[tuple[dict[str, Any], Any]] = []
 
@@ -112,6 +122,12 @@ class Backbone:
 
         # A decoder can only run behind its encoder, so the whole model runs; otherwise the trunk alone does.
         runner = self.model if part == "decoder" else trunk.module
+        self._check_inputs(part, runner, inputs)
+        if "use_cache" in inspect.signature(runner.forward).parameters:
+            # Keys and values would keep every layer alive, the chosen and the others.
+            inputs.setdefault("use_cache", False)
+        if self.model.training:
+            self.model.eval()
         handle = trunk.module.register_forward_hook(note, with_kwargs=True)
         try:
             with torch.no_grad(), Tap(trunk, indices, states.__setitem__):
@@ -145,10 +161,27 @@ class Backbone:
             )
         return given[0]
 
+    def _check_inputs(self, part: str, runner: Any, inputs: dict[str, Any]) -> None:
+        """Refuse inputs that the part does not take, or without which it cannot run."""
+        known = inspect.signature(runner.forward).parameters
+        main = getattr(self.trunks[part].module, "main_input_name", "input_ids")
+        needed = (main, "decoder_input_ids") if part == "decoder" else (main,)
+        missing = [name for name in needed if name not in inputs and _embeds(name) not in inputs]
+        extra = sorted(name for name in inputs if name not in known)
+        if missing or extra:
+            raise InputError(
+                f"The {part} of {type(self.model).__name__} reads {' and '.join(needed)}; "
+                f"got {', '.join(sorted(inputs)) or 'nothing'}."
+            )
+
     @torch.no_grad()
     def _project(self, part: str, pooled: Tensor | None) -> Tensor | None:
         path = projection_of(self.model, part)
         return pooled if path is None or pooled is None else self.model.get_submodule(path)(pooled)
+
+
+def _embeds(name: str) -> str:
+    return name.replace("input_ids", "inputs_embeds")
 
 
 def _load(name: str, revision: str | None) -> tuple[Any, Any]:
@@ -159,8 +192,10 @@ def _load(name: str, revision: str | None) -> tuple[Any, Any]:
     register_architectures()
     try:
         # Pickled weights are refused whatever the hub offers: only safetensors are read.
-        model = AutoModel.from_pretrained(name, revision=revision, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
+        model, report = AutoModel.from_pretrained(
+            name, revision=revision, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         where = "folder" if Path(name).exists() else "hub id or folder"
         reason = str(error).splitlines()[0]
         raise InputError(
@@ -168,6 +203,7 @@ def _load(name: str, revision: str | None) -> tuple[Any, Any]:
             f"Give a hub id, a folder with config.json and model.safetensors, or one of "
             f"{', '.join(PREFIX + key for key in EMBEDDED)}."
         ) from error
+    _drop_random_pooler(model, report["missing_keys"], name)
     processor = None
     for loader in (AutoProcessor, AutoTokenizer, AutoImageProcessor):
         try:
@@ -176,3 +212,16 @@ def _load(name: str, revision: str | None) -> tuple[Any, Any]:
         except (OSError, ValueError, KeyError, ImportError):
             continue
     return model, processor
+
+
+def _drop_random_pooler(model: Any, missing: Iterable[str], name: str) -> None:
+    """Weights that the file lacks were made up at random. A pooler can be done without; anything else is refused."""
+    absent = sorted(missing)
+    if not absent:
+        return
+    if any(not key.startswith("pooler.") for key in absent):
+        raise InputError(
+            f"{name!r} lacks {len(absent)} weights of a {type(model).__name__}, such as {absent[0]!r}; they would be "
+            "random. Give a complete model of this architecture."
+        )
+    model.pooler = None

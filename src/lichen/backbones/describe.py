@@ -77,12 +77,13 @@ def _probe_widths(module: nn.Module, path: str) -> tuple[tuple[int, ...], int | 
     blank = torch.zeros(1, config.num_channels, size, size, dtype=parameter.dtype, device=parameter.device)
     trunk = Trunk(module, path, "maps", (), causal=False)
     states: dict[int, Tensor] = {}
-    was_training = module.training
+    modes = {child: child.training for child in module.modules()}
     module.eval()
     try:
         with torch.no_grad(), Tap(trunk, tuple(range(len(trunk.layers) + 1)), states.__setitem__):
             output = module(blank, return_dict=True)
     finally:
-        module.train(was_training)
+        for child, mode in modes.items():
+            child.training = mode
     pooled = getattr(output, "pooler_output", None)
     return tuple(states[index].shape[1] for index in sorted(states)), None if pooled is None else pooled.shape[1]

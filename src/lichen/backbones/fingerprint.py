@@ -17,7 +17,7 @@ class Fingerprint:
     """Identity of a backbone. Two backbones are the same when `differences` finds none."""
 
     architecture: str
-    """Class names of the trunks, and their number of layers and width."""
+    """Class names of the frozen parts, with the width of each trunk."""
     dtype: str
     """Precision of the weights; the digest depends on it."""
     weights: str
@@ -78,23 +78,23 @@ def settings_of(processor: Any) -> Any:
     return {key: value for key, value in settings.items() if "path" not in key and key != "name_or_path"}
 
 
-def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None) -> Fingerprint:
+def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None, config: Any = None) -> Fingerprint:
     """Fingerprint of frozen modules by part name, e.g. {"vision": …, "text": …}. Reads all weights once.
 
     Args:
         modules: what is frozen. Weights shared between parts are hashed with each.
         processor: tokenizer or image processor whose settings belong to the backbone's identity.
+        config: settings of the whole model, which tell where it came from.
     """
     tensors: dict[str, Tensor] = {}
     shapes = []
     for part, module in modules.items():
         tensors.update({f"{part}.{name}": tensor for name, tensor in module.state_dict().items()})
-        config = getattr(module, "config", None)
-        width = next((getattr(config, key) for key in ("hidden_size", "d_model") if hasattr(config, key)), None)
+        own = getattr(module, "config", None)
+        width = next((getattr(own, key) for key in ("hidden_size", "d_model") if hasattr(own, key)), None)
         label = "" if part == "backbone" else f"{part} "
         shapes.append(f"{label}{type(module).__name__}" + (f" of width {width}" if width else ""))
     first = next(iter(modules.values()))
-    config = getattr(first, "config", None)
     return Fingerprint(
         architecture=", ".join(shapes),
         dtype=str(next(first.parameters()).dtype).removeprefix("torch."),

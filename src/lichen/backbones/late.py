@@ -57,7 +57,7 @@ def check_late(trunk: Trunk, late_layers: int) -> int:
 def _share(module: nn.Module) -> nn.Module:
     """A copy of one module that shares its children and weights, with containers of its own."""
     twin = copy.copy(module)
-    twin.__dict__ = dict(module.__dict__)
+    twin.__dict__ = {**module.__dict__, "training": False}
     for name in ("_modules", "_forward_hooks", "_forward_pre_hooks"):
         twin.__dict__[name] = copy.copy(module.__dict__[name])
     return twin
@@ -91,6 +91,7 @@ class LateLayers:
             fused: (batch, tokens, width) or (batch, width, rows, columns): what enters the first late layer.
             rest: features of the same pass; mask, grid and anchor are read.
         """
+        fused = fused.to(next(self.trunk.module.parameters()).dtype)
         if self.trunk.kind == "maps":
             final = self._run_blocks(fused)
             pooled = self.trunk.repool(self.trunk.to_native(final), rest.anchor)
@@ -132,9 +133,12 @@ class LateLayers:
             config: Any = self.trunk.config
             patch = config.patch_size
             rows, columns = (patch, patch) if isinstance(patch, int) else patch
-            dtype = next(self.trunk.module.parameters()).dtype
             size = (len(fused), config.num_channels, rest.grid[0] * rows, rest.grid[1] * columns)
-            return {"pixel_values": fused.new_zeros(size, dtype=dtype)}
+            inputs: dict[str, Any] = {"pixel_values": fused.new_zeros(size)}
+            if "interpolate_pos_encoding" in self.trunk.signature.parameters:
+                # Pictures of another size than the model was made for come back as they were read.
+                inputs["interpolate_pos_encoding"] = True
+            return inputs
         ids = torch.zeros(fused.shape[:2], dtype=torch.long, device=fused.device)
         if rest.anchor is not None:
             # CLIP's text model looks for the end token in the ids; put it back where it was.
@@ -143,3 +147,4 @@ class LateLayers:
 
 
 Late = Callable[[Tensor, Features], Features]
+"""Re-runs frozen late layers: (fused state, rest of the features) to the features that the task head reads."""

@@ -79,8 +79,10 @@ def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 
 def _grid_of(values: tuple[Any, ...]) -> tuple[int, int] | None:
-    """Swin passes the grid along as a tuple of two or four whole numbers; its last two describe the output."""
+    """Swin's stages get the grid as a tuple of whole numbers, and give their output a second time as a map."""
     for value in values:
+        if isinstance(value, Tensor) and value.ndim == 4:
+            return value.shape[2], value.shape[3]
         if isinstance(value, tuple) and len(value) in (2, 4) and all(isinstance(item, int) for item in value):
             return value[-2], value[-1]
     return None

@@ -121,8 +121,10 @@ class Trunk:
         if pixels is None or patch is None:
             return None
         patch = (patch, patch) if isinstance(patch, int) else tuple(patch)
-        scale = 2 ** (len(self.layers) - 1) if self.kind == "maps" else 1
+        if self.kind == "tokens":
+            return pixels.shape[-2] // patch[0], pixels.shape[-1] // patch[1]
         # Swin pads uneven pictures, hence the ceiling.
+        scale = 2 ** (len(self.layers) - 1)
         return -(-pixels.shape[-2] // (patch[0] * scale)), -(-pixels.shape[-1] // (patch[1] * scale))
 
     def _anchor(self, inputs: dict[str, Any]) -> Tensor | None:

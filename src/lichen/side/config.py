@@ -42,6 +42,8 @@ class SideConfig:
             value = getattr(self, name, 1)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{type(self).__name__}.{name} must be a whole number of at least 1; got {value!r}.")
+        if not getattr(self, "temperature", 1.0) > 0:
+            raise InputError(f"{type(self).__name__}.temperature must be above 0; got {self.temperature!r}.")  # type: ignore[attr-defined]
         dropout = getattr(self, "dropout", 0.0)
         if not 0.0 <= dropout < 1.0:
             raise InputError(f"{type(self).__name__}.dropout must lie in [0, 1); got {dropout!r}.")
@@ -143,4 +145,6 @@ def config_from_dict(values: dict[str, Any]) -> SideConfig:
     for name in values:
         if name not in names:
             raise InputError(f"{kind.__name__} has no setting {name!r}. {nearest(name, names)}")
+    if isinstance(values.get("layers"), list):
+        values["layers"] = tuple(values["layers"])  # JSON has no tuples
     return kind(**values)

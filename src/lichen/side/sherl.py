@@ -7,7 +7,7 @@ aggregation, `MTSA` the trained fusion (multi-tiered sensing adapter) and `SHERL
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..backbones.features import Features
+from ..backbones.late import Late
 from ..errors import InputError, pick
 from .base import Layout, Side, SideCache
 from .config import Keep, SHERLConfig
@@ -33,9 +34,6 @@ from .ops import (
     wide,
     without_autocast,
 )
-
-Late = Callable[[Tensor, Features], Features]
-"""Re-runs the frozen late layers: (fused state, rest of the features) to the features that the task head reads."""
 
 TEMPERATURE = 0.1
 """Divides the scalar behind the skip connection, so that its slope at zero is 10."""

@@ -92,7 +92,12 @@ class Case:
         """One pass in two steps, as a live backbone makes it."""
         memory = self.memory(features.final.dtype) if memory is None else memory
         reduced = [side.reduce(index, state, features.mask) for index, state in enumerate(features.states)]
-        return side.combine(reduced, replace(features, states=()), memory=memory)
+        return side.combine(reduced, rest_of(features), memory=memory)
+
+
+def rest_of(features: Features) -> Features:
+    """What `combine` gets beside the reduced states: of the states only the raw last one, which SHERL fuses."""
+    return replace(features, states=features.states[-1:], indices=None)
 
 
 class TokenStore:
@@ -297,7 +302,10 @@ def check_generation(case: Case) -> None:
     store, steps = TokenStore(), []
     for start, stop in ((0, 3), (3, 4), (4, TOKENS)):
         rest = replace(
-            features, states=(), final=features.final[:, start:stop], mask=None if mask is None else mask[:, :stop]
+            rest_of(features),
+            states=(features.states[-1][:, start:stop],),
+            final=features.final[:, start:stop],
+            mask=None if mask is None else mask[:, :stop],
         )
         reduced = [side.reduce(i, state[:, start:stop], rest.mask) for i, state in enumerate(features.states)]
         steps.append(side.combine(reduced, rest, cache=store, memory=memory).final)

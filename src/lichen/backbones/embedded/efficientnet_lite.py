@@ -183,7 +183,7 @@ class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
 
     def forward(
         self,
-        pixel_values: Float[Tensor, "batch channels rows columns"],
+        pixel_values: Float[Tensor, "batch channels rows columns"] | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutputWithPoolingAndNoAttention | tuple[Tensor, Tensor, *tuple[tuple[Tensor, ...], ...]]:
@@ -199,12 +199,13 @@ class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
             convolution; `pooler_output` `(batch, 1280, 1, 1)`; `hidden_states`, a tuple, on request.
 
         Raises:
-            InputError: the pictures have another number of channels than the stem.
+            InputError: there are no pictures, or they have another number of channels than the stem.
         """
-        if pixel_values.shape[1] != self.config.num_channels:
+        if pixel_values is None or pixel_values.shape[1] != self.config.num_channels:
+            found = "none" if pixel_values is None else f"pixel_values of shape {tuple(pixel_values.shape)}"
             raise InputError(
-                f"EfficientNet-Lite reads {self.config.num_channels} channels; got pixel_values of shape "
-                f"{tuple(pixel_values.shape)}. Give (batch, channels, rows, columns)."
+                f"EfficientNet-Lite reads {self.config.num_channels} channels; got {found}. "
+                "Give (batch, channels, rows, columns)."
             )
         wants_states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         wants_dict = self.config.return_dict if return_dict is None else return_dict
@@ -230,7 +231,7 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
 
     def forward(
         self,
-        pixel_values: Float[Tensor, "batch channels rows columns"],
+        pixel_values: Float[Tensor, "batch channels rows columns"] | None = None,
         labels: Int[Tensor, " batch"] | Float[Tensor, "batch ..."] | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,

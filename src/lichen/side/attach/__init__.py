@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import InputError
 from ..config import SideConfig
@@ -43,14 +43,22 @@ def attach(model: Any, config: SideConfig, name: str = "default", *, fisher: Map
         raise InputError(f"config must be a UniPTConfig, SHERLConfig, LSTConfig, …; got {type(config).__name__}.")
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"A side network's name may hold letters, digits, '-' and '_'; got {name!r}.")
+    if hasattr(nn.ModuleDict, name) or hasattr(nn.ModuleDict(), name):
+        raise InputError(f"A side network cannot be called {name!r}, which means something to PyTorch. Choose another.")
     attached = isinstance(getattr(model, "lichen", None), SideBank)
     if attached and name in model.lichen.slots:
         raise InputError(f"A side network called {name!r} is attached already. Choose another name, or detach() first.")
     anatomy = model.lichen_anatomy if attached else dissect(model)
-    if attached:
-        model.set_side(None)
-    # Everything that can fail comes before the first change to the model.
-    slot = build_slot(model, anatomy, config, fisher)
+    # Everything that can fail comes before the first lasting change to the model.
+    active = model.lichen.active if attached else None
+    try:
+        if attached:
+            model.set_side(None)
+        slot = build_slot(model, anatomy, config, fisher)
+    except BaseException:
+        if attached:
+            model.set_side(active)
+        raise
     if not attached:
         _open(model, anatomy)
     model.lichen.slots[name] = slot

@@ -52,6 +52,8 @@ class Slot(nn.Module):
         self.plans = dict(plans)
         self.sides = nn.ModuleDict(sides)
         self.heads = nn.ModuleDict(heads)
+        self.kept: dict[str, Any] | None = None
+        """Kept bytes of the first training batch, and its shapes; None before it."""
 
     def side(self, part: str) -> Side:
         """The side network of one part."""
@@ -81,13 +83,16 @@ class SideBank(nn.Module):
         self.originals = nn.ModuleDict(originals)
         self.active: str | None = None
         self.call = Call()
-        self.kept: dict[str, Any] | None = None
-        """Kept bytes of the first training batch, and its shapes; None before it."""
 
     @property
     def current(self) -> Slot | None:
         """The active slot, or None while the model answers as it was before attach()."""
         return None if self.active is None else self.slot(self.active)
+
+    @property
+    def kept(self) -> dict[str, Any] | None:
+        """Kept bytes of the active slot's first training batch, and its shapes; None before it."""
+        return None if self.current is None else self.current.kept
 
     def slot(self, name: str) -> Slot:
         """A slot by name.

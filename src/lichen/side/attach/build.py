@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,12 @@ from .anatomy import Anatomy
 from .bank import Plan, Slot
 
 EMBEDDING_FORMS = ("clip", "clip-plain")
+SIDES: dict[type[SideConfig], Callable[[Any, Layout], Side]] = {
+    LSTConfig: LST,
+    PooledConfig: Pooled,
+    ProbeConfig: Probe,
+}
+"""Side networks built from settings and a layout alone. Add a row to attach one of your own to models of one trunk."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,9 @@ def build_slot(model: Any, anatomy: Anatomy, config: SideConfig, fisher: Mapping
     heads = {name: copy.deepcopy(getattr(model, name)) for name in anatomy.heads} if config.train_head else {}
     slot = Slot(config, sides, plans, heads)
     if not any(True for _ in slot.parameters()):
+        reason = "no head of its own to train" if config.train_head else "train_head=False"
         raise InputError(
-            f"{type(config).__name__} trains nothing on {type(model).__name__}: it has no head of its own to train. "
+            f"{type(config).__name__} trains nothing on {type(model).__name__}, with {reason}. "
             "Use UniPTConfig, SHERLConfig or LSTConfig."
         )
     trunk = next(iter(anatomy.trunks.values()))
@@ -91,10 +98,17 @@ def build_slot(model: Any, anatomy: Anatomy, config: SideConfig, fisher: Mapping
 
 def _check_fit(model: Any, anatomy: Anatomy, config: SideConfig) -> None:
     name, kind = type(model).__name__, type(config).__name__
-    if isinstance(config, PooledConfig) and (anatomy.needs_tokens or anatomy.kind == "encoder-decoder"):
+    one_vector = getattr(SIDES.get(type(config)), "pooled_only", False)
+    if one_vector and (anatomy.needs_tokens or anatomy.kind == "encoder-decoder"):
         raise InputError(
             f"{kind} gives one vector a sample, but {name} reads every token. "
             "Use UniPTConfig, SHERLConfig or LSTConfig for this task."
+        )
+    embed = getattr(config, "embed", None)
+    if isinstance(config, UniPTConfig) and any(embed not in (None, t.widths[-1]) for t in anatomy.trunks.values()):
+        raise InputError(
+            f"{kind}(embed={embed}) gives another width than the head of {name} reads. Leave embed=None with attach(); "
+            "the published joint spaces are for UniPT used on features directly."
         )
     maps = [part for part, trunk in anatomy.trunks.items() if trunk.kind == "maps"]
     if maps and isinstance(config, LSTConfig):
@@ -128,38 +142,43 @@ def layout_of(anatomy: Anatomy, part: str, indices: tuple[int, ...]) -> Layout:
     )
 
 
-def _stages(trunk: Trunk, config: SideConfig) -> Any:
-    """Staged models: all stages, without the stem, unless the caller chose."""
-    return tuple(range(1, len(trunk.widths))) if trunk.kind == "maps" and config.layers is None else config.layers
+def chosen(trunk: Trunk, config: SideConfig) -> tuple[int, ...]:
+    """Numbers of the hidden states that a side network reads from a trunk."""
+    layers = config.layers
+    if isinstance(config, ProbeConfig):
+        layers = 1
+    elif trunk.kind == "maps" and layers is None:
+        # All stages, without the stem, as published.
+        layers = tuple(range(1, len(trunk.widths)))
+    indices = choose_layers(layers, len(trunk.widths))
+    # A ladder starts from the embedding output whatever layers it keeps.
+    return (0, *indices) if isinstance(config, LSTConfig) and 0 not in indices else indices
 
 
 def _single(anatomy: Anatomy, part: str, config: SideConfig, start: Start) -> tuple[Side, Plan]:
-    trunk = anatomy.trunks[part]
-    embedding = anatomy.kind == "towers" and getattr(config, "form", "auto") in ("auto", *EMBEDDING_FORMS)
+    trunk, towers = anatomy.trunks[part], anatomy.kind == "towers"
+    embedding = towers and getattr(config, "form", "auto") in ("auto", *EMBEDDING_FORMS)
     if isinstance(config, SHERLConfig) and not embedding:
         return _sherl(anatomy, part, config)
-    if isinstance(config, ProbeConfig):
-        layers: Any = 1
-    else:
-        layers = _stages(trunk, config)
-    indices = choose_layers(layers, len(trunk.widths))
+    indices = chosen(trunk, config)
     layout = layout_of(anatomy, part, indices)
-    plan = Plan(indices)
+    side: Side
     if isinstance(config, UniPTConfig):
-        if embedding:
-            return UniPTEmbedding(config, layout), replace(plan, output="embedding")
-        return (UniPTMaps if trunk.kind == "maps" else UniPT)(config, layout), plan
-    if isinstance(config, SHERLConfig):
-        return SHERLEmbedding(config, layout), replace(plan, output="embedding")
-    if isinstance(config, PooledConfig):
-        return Pooled(config, layout), replace(plan, output="embedding" if anatomy.kind == "towers" else "vector")
-    if isinstance(config, LSTConfig):
-        side = LST(config, layout)
+        side = (UniPTEmbedding if embedding else UniPTMaps if trunk.kind == "maps" else UniPT)(config, layout)
+    elif isinstance(config, SHERLConfig):
+        side = SHERLEmbedding(config, layout)
+    elif type(config) in SIDES:
+        side = SIDES[type(config)](config, layout)
+    else:
+        raise InputError(
+            f"attach() knows no side network for {type(config).__name__}. "
+            "Add it to lichen.side.attach.build.SIDES, and its settings to lichen.side.config.CONFIGS."
+        )
+    if isinstance(side, LST):
         start(side, [indices[1:]])
-        return side, plan
-    if isinstance(config, ProbeConfig):
-        return Probe(config, layout), replace(plan, output="vector")
-    raise InputError(f"attach() knows no side network for {type(config).__name__}.")
+    if side.pooled_only or isinstance(side, Probe):
+        return side, Plan(indices, output="embedding" if towers else "vector")
+    return side, Plan(indices)
 
 
 def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan]:
@@ -168,8 +187,7 @@ def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan
     late = check_late(trunk, config.late_layers)
     if trunk.kind == "maps":
         # Every stage but the last; the guide comes from inside the last one.
-        indices = choose_layers(_stages(trunk, config), len(trunk.widths))
-        indices = tuple(index for index in indices if index < len(trunk.widths) - 1)
+        indices = tuple(index for index in chosen(trunk, config) if index < len(trunk.widths) - 1)
         layout = layout_of(anatomy, part, indices)
         layout = replace(layout, widths=(*layout.widths, trunk.widths[-1]))
         return SHERLMaps(config, layout, LateLayers(trunk, late)), Plan(indices, late, fused=True)
@@ -190,18 +208,17 @@ def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tupl
         entry = len(decoder.widths) - 1 - late
         below = choose_layers(config.layers, len(encoder.widths))
         # The guide is the last chosen state below the late block; the gated skip is what enters that block (2.4).
-        chosen = tuple(i for i in choose_layers(config.layers, len(decoder.widths)) if i <= entry)
-        above = tuple(i for i in chosen if i < entry)
+        read = tuple(index for index in choose_layers(config.layers, len(decoder.widths)) if index <= entry)
+        above = tuple(index for index in read if index < entry)
         pair: EncoderDecoderSide = SHERLEncoderDecoder(
-            config, layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", chosen), norm, eps
+            config, layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", read), norm, eps
         )
         plans = {
             "encoder": Plan(below, fused=True, output="memory"),
-            "decoder": Plan(above, late, reads_entry=entry in chosen, entry=entry, fused=True),
+            "decoder": Plan(above, late, reads_entry=entry in read, entry=entry, fused=True),
         }
         return {"encoder": pair.encoder, "decoder": pair.decoder}, plans
-    below = choose_layers(config.layers, len(encoder.widths))
-    above = choose_layers(config.layers, len(decoder.widths))
+    below, above = chosen(encoder, config), chosen(decoder, config)
     layouts = layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", above)
     if isinstance(config, UniPTConfig):
         pair = UniPTEncoderDecoder(config, *layouts, norm=norm, norm_eps=eps)

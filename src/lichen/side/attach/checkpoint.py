@@ -8,6 +8,7 @@ Folder: `model.safetensors` (side network and head), `lichen.json` (settings and
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ...backbones.fingerprint import Fingerprint, fingerprint_of
+from ...backbones.parts import frozen_modules
 from ...errors import CheckpointError, InputError
-from ...files import read_json, staged_folder, to_json, verify_folder
+from ...files import MANIFEST, read_json, staged_folder, to_json, verify_folder
 from ..config import config_from_dict
 from .bank import SideBank
 from .card import model_card
 
 WEIGHTS = "model.safetensors"
 SETTINGS = "lichen.json"
+CARD = "README.md"
 FORMAT = 1
 
 
@@ -34,17 +37,7 @@ def _prefix(name: str) -> str:
 
 def fingerprint(model: Any, anatomy: Any) -> Fingerprint:
     """Identity of the frozen part of a task model: trunks and projections, without heads and side networks."""
-    modules = {part: trunk.module for part, trunk in anatomy.trunks.items()}
-    modules |= {path: model.get_submodule(path) for path in anatomy.projections.values()}
-    found = fingerprint_of(modules)
-    config = model.config
-    return Fingerprint(
-        found.architecture,
-        found.dtype,
-        found.weights,
-        model_id=str(getattr(config, "_name_or_path", "") or ""),
-        revision=str(getattr(config, "_commit_hash", "") or ""),
-    )
+    return fingerprint_of(frozen_modules(model, anatomy.trunks), config=model.config)
 
 
 def save(
@@ -65,6 +58,11 @@ def save(
     prefix = _prefix(bank.active)
     source = state_dict or model.state_dict()
     tensors = {key: value.detach().cpu().contiguous() for key, value in source.items() if key.startswith(prefix)}
+    if lost := sorted(set(bank.current.state_dict(prefix=prefix)) - set(tensors)):
+        raise InputError(
+            f"The state dict to save lacks {len(lost)} weights of side network {bank.active!r}, such as {lost[0]!r}. "
+            "Give model.state_dict(), or leave state_dict out."
+        )
     settings = {
         "format": FORMAT,
         "name": bank.active,
@@ -75,19 +73,20 @@ def save(
         "num_labels": getattr(model.config, "num_labels", None),
         "id2label": {str(key): value for key, value in (getattr(model.config, "id2label", None) or {}).items()},
         "trained_parameters": sum(parameter.numel() for parameter in bank.current.parameters()),
-        "kept": bank.kept,
+        "kept": bank.current.kept,
     }
     target = Path(folder)
     with staged_folder(target) as stage:
-        save_file(tensors, stage / WEIGHTS, metadata={"format": "pt"})
+        _write_tensors(tensors, stage / WEIGHTS)
         (stage / SETTINGS).write_bytes(to_json(settings))
-        (stage / "README.md").write_text(model_card(settings), encoding="utf-8")
+        (stage / CARD).write_text(model_card(settings), encoding="utf-8")
     if push_to_hub:
         from huggingface_hub import HfApi
 
         api = HfApi()
         name = api.create_repo(repo_id or target.name, exist_ok=True).repo_id
-        api.upload_folder(repo_id=name, folder_path=target)
+        # The folder may hold more, such as a Trainer's optimiser: only what was saved here is published.
+        api.upload_folder(repo_id=name, folder_path=target, allow_patterns=[WEIGHTS, SETTINGS, CARD, MANIFEST])
 
 
 def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *, check_backbone: bool = True) -> Any:
@@ -110,11 +109,14 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
     manifest = verify_folder(path)
     if WEIGHTS not in manifest["sha256"] or SETTINGS not in manifest["sha256"]:
         raise CheckpointError(f"{str(path)!r} is not a saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}.")
-    settings = read_json(path / SETTINGS)
-    if settings.get("format") != FORMAT:
-        raise CheckpointError(f"{SETTINGS} has format {settings.get('format')!r}; this version reads {FORMAT}.")
-    config = config_from_dict(settings["side"])
-    anatomy = model.lichen_anatomy if isinstance(getattr(model, "lichen", None), SideBank) else dissect(model)
+    settings = _read_settings(path / SETTINGS)
+    try:
+        config = config_from_dict(settings["side"])
+    except TypeError as error:
+        raise CheckpointError(f"{SETTINGS}: the side network's settings cannot be used: {error}.") from error
+    attached = isinstance(getattr(model, "lichen", None), SideBank)
+    active = model.lichen.active if attached else None
+    anatomy = model.lichen_anatomy if attached else dissect(model)
     _check_model(model, anatomy, settings, check_backbone)
     tensors = read_tensors(path / WEIGHTS)
     chosen = name or settings["name"]
@@ -123,8 +125,10 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
         _fill(model.lichen.slot(chosen), tensors, _prefix(settings["name"]))
     except BaseException:
         detach(model, chosen)
+        if attached:
+            model.set_side(active)
         raise
-    model.lichen.kept = settings.get("kept")
+    model.lichen.slot(chosen).kept = settings.get("kept")
     return model
 
 
@@ -137,7 +141,7 @@ def local_folder(folder: str | os.PathLike[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(os.fspath(folder), allow_patterns=["*.json", "*.safetensors", "README.md"]))
+        return Path(snapshot_download(os.fspath(folder), allow_patterns=[WEIGHTS, SETTINGS, CARD, MANIFEST]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"{os.fspath(folder)!r} is neither a folder here nor a repository that could be downloaded: "
@@ -151,6 +155,29 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r} is not a readable safetensors file: {error}.") from error
+
+
+def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # The library reports a full disk in its own type.
+        raise OSError(str(error)) from error
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Settings of a saved side network, complete and of the right types."""
+    settings = read_json(path)
+    if settings.get("format") != FORMAT:
+        raise CheckpointError(f"{SETTINGS} has format {settings.get('format')!r}; this version reads {FORMAT}.")
+    for key, kind in (("name", str), ("model_class", str), ("side", dict), ("backbone", dict), ("heads", dict)):
+        if not isinstance(settings.get(key), kind):
+            raise CheckpointError(
+                f"{SETTINGS} holds no usable {key!r}: expected {kind.__name__}. Save the model again."
+            )
+    if wrong := set(settings["backbone"]) ^ {field.name for field in fields(Fingerprint)}:
+        raise CheckpointError(f"{SETTINGS}: the backbone's fingerprint differs in its fields {sorted(wrong)}.")
+    return settings
 
 
 def _check_model(model: Any, anatomy: Any, settings: dict[str, Any], check_backbone: bool) -> None:

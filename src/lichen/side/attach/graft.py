@@ -80,7 +80,8 @@ class Graft:
             raise InputError("Encoder-decoders cannot be trained from stored features: every target changes them.")
         if features.indices is not None and plan.needed is not None:
             features = features.select(plan.needed)
-        adapted = side(features)
+        precision = features.final.dtype
+        adapted = side(features.to(_precision_of(side, precision))).to(precision)
         output = StoredOutput(last_hidden_state=self.trunk.to_native(features.final))
         if plan.late:
             output.last_hidden_state = self.trunk.to_native(adapted.final)
@@ -142,8 +143,9 @@ class Pass:
         self.mask = None if mask is None or mask.ndim != 2 else mask.bool()
         handles = []
         if self.plan.late:
-            first = self.trunk.blocks[-self.plan.late]
+            first, *others = self.trunk.blocks[-self.plan.late :]
             handles.append(first.register_forward_pre_hook(self._enter_late, with_kwargs=True))
+            handles += [block.register_forward_pre_hook(self._read_memory, with_kwargs=True) for block in others]
         if hasattr(self.side, "finish"):
             handles.append(self.trunk.layers[-1].register_forward_hook(self._keep_last))
         try:
@@ -164,6 +166,7 @@ class Pass:
         if self.recording:
             self.reduced.append(state)
             return
+        state = state.to(_precision_of(self.side, state.dtype))
         self.guide = state if self.plan.fused else None
         with torch.set_grad_enabled(self.grad):
             self.reduced.append(self.side.reduce(position, state, self.mask))
@@ -176,11 +179,17 @@ class Pass:
         if self.recording:
             return None
         torch.set_grad_enabled(self.grad)
-        fused = self.side.fuse(self.reduced, guide).to(guide.dtype)
-        new = {"hidden": self.trunk.to_native(fused)}
-        if self.call.memory is not None:
-            new["encoder_hidden_states"] = self.call.memory.final.to(guide.dtype)
-        return replace_input(layer, args, kwargs, **new)
+        last = guide.to(_precision_of(self.side, guide.dtype))
+        fused = self.side.fuse(self.reduced, last).to(guide.dtype)
+        args, kwargs = replace_input(layer, args, kwargs, hidden=self.trunk.to_native(fused))
+        return self._read_memory(layer, args, kwargs)
+
+    def _read_memory(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Every late layer of a decoder reads the side memory in place of the frozen encoder output."""
+        if self.call.memory is None or self.recording:
+            return args, kwargs
+        memory = self.call.memory.final.to(first_tensor(args, kwargs).dtype)
+        return replace_input(layer, args, kwargs, encoder_hidden_states=memory)
 
     def _keep_last(self, layer: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self.last = output if isinstance(output, Tensor) else output[0]
@@ -194,6 +203,8 @@ class Pass:
             )
 
     def _answer(self, rest: Features, output: Any) -> Any:
+        precision = output.last_hidden_state.dtype
+        rest = rest.to(_precision_of(self.side, precision))
         if self.plan.output == "memory":
             if self.guide is not None:
                 rest = replace(rest, states=(self.guide,))
@@ -202,7 +213,8 @@ class Pass:
             return SideEncoderOutput(last_hidden_state=output.last_hidden_state, side_memory=adapted.final)
         if hasattr(self.side, "finish"):
             assert self.last is not None
-            output.last_hidden_state = self.side.finish(self.last)
+            last = self.last.to(_precision_of(self.side, precision))
+            output.last_hidden_state = self.side.finish(last).to(precision)
             return output
         if self.plan.late:
             return output
@@ -214,8 +226,12 @@ class Pass:
                 "Compute them with model.get_encoder()(…) of the attached model, or pass input_ids."
             )
         adapted = self.side.combine(self.reduced, rest, cache, memory)
-        dtype = output.last_hidden_state.dtype
-        return self.graft.put(output, adapted if adapted.final.dtype == dtype else adapted.to(dtype), self.plan)
+        return self.graft.put(output, adapted.to(precision), self.plan)
+
+
+def _precision_of(side: nn.Module, default: torch.dtype) -> torch.dtype:
+    """What a side network computes in: float32 beside a backbone in half precision, in which it would not train."""
+    return next((parameter.dtype for parameter in side.parameters()), default)
 
 
 def _grid_in(args: tuple[Any, ...]) -> tuple[int, int] | None:
@@ -229,6 +245,9 @@ def graft_trunk(trunk: Trunk, part: str, bank: SideBank, projection: nn.Module |
 
     @functools.wraps(kind.forward)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self is not self.lichen_graft.trunk.module:
+            # A shortened copy that re-runs late layers (see LateLayers): it answers as it was.
+            return kind.forward(self, *args, **kwargs)
         return self.lichen_graft(functools.partial(kind.forward, self), args, kwargs)
 
     def train(self: Any, mode: bool = True) -> Any:

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...backbones.checks import check_batch
 from ...backbones.features import Features
-from ...errors import InputError
+from ...errors import GradientLeakError, InputError
 from ...memory import MIB, KeptBytes, MemoryReport, memory_report
 from .anatomy import Anatomy
-from .bank import Call, SideBank
-from .checks import check_batch
+from .bank import Call, SideBank, Slot
 from .graft import SideEncoderOutput, subclass
 
 
@@ -37,6 +37,15 @@ def _features_by_part(self: Any, features: Any) -> Mapping[str, Features]:
     return features
 
 
+def _check_stored_call(self: Any, batch: Mapping[str, Any]) -> None:
+    """Refuse calls that stored features cannot answer."""
+    if batch.get("past_key_values") is not None:
+        raise InputError("Text cannot be generated from stored features: every new token needs the backbone to run.")
+    reads_ids = any(trunk.causal for trunk in self.lichen_anatomy.trunks.values())
+    if reads_ids and type(self).__name__.endswith("ForSequenceClassification") and batch.get("input_ids") is None:
+        raise InputError(f"{type(self).__name__} finds the last token in input_ids: give them along with features.")
+
+
 def _forward(kind: type) -> Any:
     """The model's own forward, with checks before it and the state of the call around it."""
     signature = inspect.signature(kind.forward)  # type: ignore[attr-defined]
@@ -47,17 +56,19 @@ def _forward(kind: type) -> Any:
         bank: SideBank = self.lichen
         batch = {**dict(zip(names, args, strict=False)), **kwargs}
         check_batch(self.config, batch, vocabulary=self.get_output_embeddings() is not None)
+        if features is not None:
+            _check_stored_call(self, batch)
         call = Call(_features_by_part(self, features), memory=_memory_in(batch))
+        slot = bank.current if torch.is_grad_enabled() else None
+        if slot is not None:
+            _refuse_thawed(self, slot)
+            if self.training and "use_cache" in names and batch.get("use_cache") is None:
+                # Keys and values of every frozen layer would live until the backward pass.
+                kwargs["use_cache"] = False
         run = functools.partial(kind.forward, self, *args, **kwargs)  # type: ignore[attr-defined]
         with bank.calling(call):
-            if (
-                bank.kept is None
-                and self.training
-                and torch.is_grad_enabled()
-                and bank.active
-                and not KeptBytes.counting
-            ):
-                return _measured(bank, self, run, batch)
+            if slot is not None and slot.kept is None and self.training and not KeptBytes.counting:
+                return _measured(slot, self, run, batch)
             return run()
 
     extra = inspect.Parameter("features", inspect.Parameter.KEYWORD_ONLY, default=None)
@@ -66,6 +77,17 @@ def _forward(kind: type) -> Any:
     parameters.sort(key=lambda parameter: parameter.kind)
     forward.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return forward
+
+
+def _refuse_thawed(model: nn.Module, slot: Slot) -> None:
+    """Refuse a pass that would train anything beside the active side network: nothing else is ever saved."""
+    own = set(slot.parameters())
+    thawed = [name for name, parameter in model.named_parameters() if parameter.requires_grad and parameter not in own]
+    if thawed:
+        raise GradientLeakError(
+            f"{len(thawed)} frozen parameter(s) require a gradient again: {', '.join(thawed[:3])}. "
+            "A side network never trains its backbone: undo requires_grad_(True), or detach() first."
+        )
 
 
 def _memory_in(batch: Mapping[str, Any]) -> Features | None:
@@ -77,13 +99,13 @@ def _memory_in(batch: Mapping[str, Any]) -> Features | None:
     return Features((), outputs.side_memory, None if mask is None else mask.bool())
 
 
-def _measured(bank: SideBank, model: nn.Module, run: Any, batch: Mapping[str, Any]) -> Any:
+def _measured(slot: Slot, model: nn.Module, run: Any, batch: Mapping[str, Any]) -> Any:
     """The first training pass, with the bytes it keeps noted for the model card."""
     kept = KeptBytes([*model.parameters(), *model.buffers()])
     with kept:
         output = run()
     shapes = {name: list(value.shape) for name, value in batch.items() if isinstance(value, torch.Tensor)}
-    bank.kept = {"bytes": kept.bytes, "batch": shapes}
+    slot.kept = {"bytes": kept.bytes, "batch": shapes}
     return output
 
 
@@ -162,7 +184,8 @@ def save_pretrained(self: Any, save_directory: str | os.PathLike[str], **kwargs:
         kwargs: `state_dict` and `is_main_process` as the Trainer passes them; `push_to_hub` and `repo_id` to publish.
 
     Raises:
-        InputError: no side network is active, or the folder cannot be written.
+        InputError: no side network is active, the state dict lacks some of its weights, or the folder cannot be
+            written.
     """
     from .checkpoint import save
 

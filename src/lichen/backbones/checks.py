@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import InputError
+from ..errors import InputError
 
 _FLOATS = ("pixel_values", "inputs_embeds", "decoder_inputs_embeds")
 _IDS = ("input_ids", "decoder_input_ids")
+_POSITIONS = ("start_positions", "end_positions")
 _MASKS = ("attention_mask", "decoder_attention_mask")
 
 
@@ -24,8 +25,8 @@ def check_batch(config: Any, batch: Mapping[str, Any], vocabulary: bool) -> None
         vocabulary: True where labels are token ids (language-model heads), False where they are classes.
 
     Raises:
-        InputError: NaN or infinity in floating inputs, a row without any real token, an id outside the vocabulary, or a
-            label outside the classes.
+        InputError: NaN or infinity in floating inputs, a row without any real token, an id outside the vocabulary, a
+            label outside the classes, or a negative position of an answer.
     """
     for name in _FLOATS:
         value = batch.get(name)
@@ -46,6 +47,13 @@ def check_batch(config: Any, batch: Mapping[str, Any], vocabulary: bool) -> None
         value = batch.get(name)
         if isinstance(value, Tensor) and size is not None and not value.is_floating_point():
             _check_range(name, value, size, "token id", ignored=None)
+    for name in _POSITIONS:
+        value = batch.get(name)
+        if isinstance(value, Tensor) and bool((value < 0).any()):
+            raise InputError(
+                f"{name} holds {int(value.min())}, but a position must be at least 0. Mark a question without an "
+                "answer by position 0, and one whose answer was cut off by a position behind the last token."
+            )
     labels = batch.get("labels")
     if isinstance(labels, Tensor) and not labels.is_floating_point():
         count = size if vocabulary else getattr(config, "num_labels", None)

@@ -1,0 +1,105 @@
+"""Pictures that commands leave: a table of methods, and predictions on sample images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..errors import MissingPackageError
+from ..memory import MIB
+from ..training.compare import Score
+
+INK, GREY, GREEN, RED = "#22302b", "#8a938f", "#3f7d58", "#b3392f"
+
+
+def _figure(width: float, height: float) -> Any:
+    """A matplotlib figure that needs no window; sizes in inches."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError(
+            "Pictures are drawn by matplotlib, which is missing. Install it: pip install 'lichen[demo]'"
+        ) from error
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_table(scores: Sequence[Score], base: str, path: Path) -> None:
+    """Bars of kept bytes and step time on log scales, and accuracy, one row a method.
+
+    Args:
+        scores: in the order to show.
+        base: name of the method that step times are relative to.
+        path: PNG to write.
+    """
+    figure = _figure(10.0, 0.62 * len(scores) + 1.5)
+    reference = next(score for score in scores if score.name == base)
+    columns: list[tuple[str, list[float], str, bool]] = [
+        ("kept for backward, MiB", [score.kept_bytes / MIB for score in scores], "{:.2f}", True),
+        (f"step time / {base} step", [score.step_seconds / reference.step_seconds for score in scores], "{:.3f}", True),
+        ("test accuracy, %", [100 * score.accuracy for score in scores], "{:.1f}", False),
+    ]
+    axes = figure.subplots(1, len(columns), sharey=True)
+    labels = [f"{score.name}\n{score.trained_parameters:,} trained" for score in scores]
+    colours = [GREY if score.name == base else GREEN for score in scores]
+    for axis, (title, values, pattern, log) in zip(axes, columns, strict=True):
+        low = min(values) / 3 if log else max(0.0, min(values) - 5)
+        axis.barh(
+            range(len(scores)), [value - (0 if log else low) for value in values], left=0 if log else low, color=colours
+        )
+        if log:
+            axis.set_xscale("log")
+            axis.set_xlim(low, max(values) * 12)
+        else:
+            axis.set_xlim(low, 100 + 0.25 * (100 - low))
+            axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= 100])
+        for row, value in enumerate(values):
+            axis.annotate(
+                pattern.format(value), (value, row), xytext=(4, 0), textcoords="offset points", va="center", color=INK
+            )
+        axis.set_title(title, fontsize=10, color=INK)
+        axis.set_yticks(range(len(scores)), labels, fontsize=9)
+        axis.tick_params(axis="x", labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].invert_yaxis()
+    figure.suptitle("Less is better on the left and in the middle, more on the right", fontsize=10, color=GREY)
+    figure.savefig(path)
+
+
+def draw_predictions(
+    images: Float[Tensor, "samples rows columns"],
+    labels: Int[Tensor, " samples"],
+    predicted: Int[Tensor, " samples"],
+    method: str,
+    path: Path,
+    columns: int = 10,
+) -> None:
+    """A sheet of sample images with what was predicted; wrong ones in red with the true label.
+
+    Args:
+        images: ink from 0 to 1.
+        labels, predicted: classes.
+        method: named in the title.
+        path: PNG to write.
+        columns: images in a row.
+    """
+    rows = -(-len(images) // columns)
+    figure = _figure(columns * 0.95, rows * 1.2 + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for index, axis in enumerate(grid.flat):
+        axis.axis("off")
+        if index >= len(images):
+            continue
+        right = bool(labels[index] == predicted[index])
+        axis.imshow(1 - images[index].numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        text = str(int(predicted[index])) if right else f"{int(predicted[index])}, is {int(labels[index])}"
+        axis.set_title(text, fontsize=11, color=GREEN if right else RED, pad=3)
+    wrong = int((labels != predicted).sum())
+    figure.suptitle(f"{method}: {len(images) - wrong} of {len(images)} test digits right", fontsize=12, color=INK)
+    figure.savefig(path)

@@ -1,0 +1,1 @@
+"""Training of side networks: comparing methods side by side."""
