@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..backbones.features import Features
 from ..errors import InputError
 from .config import SideConfig
+from .hub import SavedSide
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class SideCache(Protocol):
         ...
 
 
-class Side(nn.Module, ABC):
+class Side(SavedSide, nn.Module, ABC):
     """Base of all side networks. The constructor takes settings and a layout and touches nothing else."""
 
     pooled_only = False

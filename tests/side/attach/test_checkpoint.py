@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import lichen
 from lichen.errors import CheckpointError, InputError
 from lichen.files import COMMIT, verify_folder
-from lichen.side.attach import checkpoint
+from lichen.side import storage
 from lichen.side.attach.card import model_card
 
 from ...families import make_batch, make_model, shake
@@ -112,7 +112,7 @@ def rewrite(folder: Path, tensors: dict[str, torch.Tensor] | None = None, **sett
     weights = load_file(folder / "model.safetensors") if tensors is None else tensors
     values = {**json.loads((folder / "lichen.json").read_text("utf-8")), **settings}
     with staged_folder(folder) as stage:
-        checkpoint._write_tensors(weights, stage / "model.safetensors")
+        storage.write_tensors(weights, stage / "model.safetensors")
         (stage / "lichen.json").write_bytes(to_json({key: value for key, value in values.items() if value is not None}))
 
 

@@ -12,23 +12,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...backbones.fingerprint import Fingerprint, fingerprint_of
 from ...backbones.parts import frozen_modules
 from ...errors import CheckpointError, InputError
-from ...files import MANIFEST, read_json, staged_folder, to_json, verify_folder
+from ...files import read_json, staged_folder, to_json, verify_folder
 from ..config import config_from_dict
+from ..storage import CARD, FILES, FORMAT, SETTINGS, WEIGHTS, fill, local_folder, read_tensors, write_tensors
 from .bank import SideBank
 from .card import model_card
-
-WEIGHTS = "model.safetensors"
-SETTINGS = "lichen.json"
-CARD = "README.md"
-FORMAT = 1
 
 
 def _prefix(name: str) -> str:
@@ -57,7 +50,7 @@ def save(
         return
     prefix = _prefix(bank.active)
     source = state_dict or model.state_dict()
-    tensors = {key: value.detach().cpu().contiguous() for key, value in source.items() if key.startswith(prefix)}
+    tensors = {key: value for key, value in source.items() if key.startswith(prefix)}
     if lost := sorted(set(bank.current.state_dict(prefix=prefix)) - set(tensors)):
         raise InputError(
             f"The state dict to save lacks {len(lost)} weights of side network {bank.active!r}, such as {lost[0]!r}. "
@@ -77,7 +70,7 @@ def save(
     }
     target = Path(folder)
     with staged_folder(target) as stage:
-        _write_tensors(tensors, stage / WEIGHTS)
+        write_tensors(tensors, stage / WEIGHTS)
         (stage / SETTINGS).write_bytes(to_json(settings))
         (stage / CARD).write_text(model_card(settings), encoding="utf-8")
     if push_to_hub:
@@ -86,7 +79,7 @@ def save(
         api = HfApi()
         name = api.create_repo(repo_id or target.name, exist_ok=True).repo_id
         # The folder may hold more, such as a Trainer's optimiser: only what was saved here is published.
-        api.upload_folder(repo_id=name, folder_path=target, allow_patterns=[WEIGHTS, SETTINGS, CARD, MANIFEST])
+        api.upload_folder(repo_id=name, folder_path=target, allow_patterns=FILES)
 
 
 def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *, check_backbone: bool = True) -> Any:
@@ -122,7 +115,7 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
     chosen = name or settings["name"]
     attach(model, config, chosen)
     try:
-        _fill(model.lichen.slot(chosen), tensors, _prefix(settings["name"]))
+        fill(model.lichen.slot(chosen), tensors, _prefix(settings["name"]))
     except BaseException:
         detach(model, chosen)
         if attached:
@@ -130,39 +123,6 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
         raise
     model.lichen.slot(chosen).kept = settings.get("kept")
     return model
-
-
-def local_folder(folder: str | os.PathLike[str]) -> Path:
-    """A local folder as it is; a hub id is downloaded first."""
-    path = Path(folder)
-    if path.exists():
-        return path
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(os.fspath(folder), allow_patterns=[WEIGHTS, SETTINGS, CARD, MANIFEST]))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{os.fspath(folder)!r} is neither a folder here nor a repository that could be downloaded: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file. A pickle under this name is refused, never opened."""
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{str(path)!r} is not a readable safetensors file: {error}.") from error
-
-
-def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    try:
-        save_file(tensors, path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        # The library reports a full disk in its own type.
-        raise OSError(str(error)) from error
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -199,17 +159,3 @@ def _check_model(model: Any, anatomy: Any, settings: dict[str, Any], check_backb
                 "This side network was trained beside another backbone. " + "; ".join(wrong) + ". "
                 f"It was {settings['backbone']['model_id'] or 'a local model'}; load that one."
             )
-
-
-def _fill(slot: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Copy saved tensors into a slot, all or none."""
-    saved = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    own = slot.state_dict()
-    missing, extra = sorted(set(own) - set(saved)), sorted(set(saved) - set(own))
-    if missing or extra:
-        raise CheckpointError(f"The weights do not fit their settings: missing {missing[:4]}, unexpected {extra[:4]}.")
-    for key, value in saved.items():
-        if value.shape != own[key].shape:
-            raise CheckpointError(f"{key}: expected shape {tuple(own[key].shape)}, saved {tuple(value.shape)}.")
-    with torch.no_grad():
-        slot.load_state_dict(saved)
