@@ -14,7 +14,7 @@ BATCH, KEYS, WIDTH, TARGETS = 2, 5, 3, 3
 
 
 def plain(guide: Tensor, targets: list[Tensor], weights: Tensor, mask: Tensor | None, rule: Rule) -> Tensor:
-    """The equations as they stand in specs/tuners.md 1.1, for autograd."""
+    """The equations as they stand in docs/papers.md 1.1, for autograd."""
     queries, keys = guide.shape[1], targets[0].shape[1]
     result = torch.zeros_like(guide)
     for index, target in enumerate(targets):

@@ -1,6 +1,6 @@
 """GPO: a pooling head that learns how much the largest, second largest, ... value of a feature counts.
 
-Source: VSE-infinity, as trained together with UniPT and SHERL in their image-text experiments; specs/tuners.md 1.3.
+Source: VSE-infinity, as trained together with UniPT and SHERL in their image-text experiments; docs/papers.md 1.3.
 """
 
 from __future__ import annotations

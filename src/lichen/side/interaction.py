@@ -1,6 +1,6 @@
 """UniPT's parallel interaction and confidence aggregation, without keeping a single token-by-token map.
 
-Source: UniPT (arXiv 2308.14316); specs/tuners.md section 1.1, steps 3 and 4.
+Source: UniPT (arXiv 2308.14316); docs/papers.md section 1.1, steps 3 and 4.
 
 For a guide `Q` and targets `F_i` the interaction is `F'_i = (L1(R(Q F_i^T)) + I) F_i`, and the result is the sum
 `S = sum_i C_i F'_i`. Plain autograd would keep several maps of queries x keys for every target. Here only `Q`, `F_i`
@@ -123,7 +123,7 @@ def interact(
     mask: Bool[Tensor, "batch all"] | None = None,
     rule: Rule = Rule(),
 ) -> Float[Tensor, "batch queries width"]:
-    """Sum over targets of `weights * (L1(R(guide target^T)) + I) target` (specs/tuners.md 1.1, steps 3 and 4).
+    """Sum over targets of `weights * (L1(R(guide target^T)) + I) target` (docs/papers.md 1.1, steps 3 and 4).
 
     Args:
         guide: queries. They may be fewer than the keys: then they are the last tokens (generation).
@@ -172,7 +172,7 @@ def confidence(
     mask: Bool[Tensor, "batch tokens"] | None,
     queries: int | None = None,
 ) -> Float[Tensor, "batch *queries targets"]:
-    """Weights of the targets, summing to one (specs/tuners.md 1.1, step 4).
+    """Weights of the targets, summing to one (docs/papers.md 1.1, step 4).
 
     With `queries` given the network is causal: the summaries are running means, so that no later token leaks, and
     there is one set of weights for each of the last `queries` tokens. Otherwise there is one set a sample.

@@ -2,7 +2,7 @@
 
 The weight gradient of `y = x W^T + b` needs `x`. A hidden state of a frozen backbone needs no gradient of its own, so a
 rounded copy of it serves: the forward stays exact, only the weight gradient is rounded. In bytes a value: exact keeps
-the tensor itself, bfloat16 keeps 2, int8 keeps 1 and four more a token. Source: specs/tuners.md section 11.
+the tensor itself, bfloat16 keeps 2, int8 keeps 1 and four more a token. Source: docs/papers.md, "Pooled".
 """
 
 from __future__ import annotations

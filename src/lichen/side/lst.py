@@ -5,7 +5,7 @@
                              z <- block_i(mu_i z + (1 - mu_i) W_i h_i)
     out = W_out z
 
-Source: Ladder Side-Tuning (NeurIPS 2022, arXiv 2206.06522), released code; specs/tuners.md section 3.1. This file holds
+Source: Ladder Side-Tuning (NeurIPS 2022, arXiv 2206.06522), released code; docs/papers.md section 3.1. This file holds
 the ladder itself and the form with BERT blocks, published for CLIP-ViL at r = 4: no biases in the projections, no final
 norm. The T5 form is in `lst_t5.py`. A hidden state that is not chosen leaves the side state as it is (layer dropping).
 """

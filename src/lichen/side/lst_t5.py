@@ -3,7 +3,7 @@
 Same block type and number of heads; d_model, d_ff and d_kv divided by r. The decoder ladder's cross attention reads the
 encoder ladder's normed output. The result (width d_model) takes the place of the decoder's final output; the model
 outside multiplies it by d_model^-0.5 and applies its frozen, tied lm_head.
-Source: LST (NeurIPS 2022, arXiv 2206.06522), released T5 code; specs/tuners.md section 3.1.
+Source: LST (NeurIPS 2022, arXiv 2206.06522), released T5 code; docs/papers.md section 3.1.
 """
 
 from __future__ import annotations

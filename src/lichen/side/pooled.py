@@ -6,7 +6,7 @@
 
 A projection of every token, which UniPT, SHERL and LST pay for at each state, is never made, and for the backward pass
 each state leaves only a copy of itself (exact, bfloat16 or int8) and a few numbers a token.
-Source: own design; specs/tuners.md section 11.
+Source: own design; docs/papers.md, "Pooled".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A row's score is the sum of |importance| over it; the round((1 - 1/r) * rows) rows of lowest score are dropped and the
 survivors keep their order. The rows kept in one tensor are the columns kept in the next. Importance is the weight
 itself (magnitude) or the empirical Fisher information.
-Source: LST (NeurIPS 2022, arXiv 2206.06522), "fisher-v2" of the released code; specs/tuners.md section 3.2. Known
+Source: LST (NeurIPS 2022, arXiv 2206.06522), "fisher-v2" of the released code; docs/papers.md section 3.2. Known
 difference: for BERT the released code ranks by logarithms of the importances, which for values below 1 drops the *most*
 important rows; here query, key and value are ranked by the product of their importances, as for T5.
 """

@@ -1,7 +1,7 @@
 """Weights of the authors' checkpoints under this library's names.
 
 One table a form, of (pattern, replacement) rows: the pattern must match a whole key, the replacement is what
-`re.Match.expand` or a function makes of the match. Sources of the names: specs/tuners.md sections 1.1 to 1.6, 2.3, 2.4.
+`re.Match.expand` or a function makes of the match. Sources of the names: docs/papers.md sections 1.1 to 1.6, 2.3, 2.4.
 """
 
 from __future__ import annotations

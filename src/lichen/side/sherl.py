@@ -1,6 +1,6 @@
 """SHERL for token backbones: fuse early layers without redundancy, then run one frozen late layer with gradients.
 
-Source: SHERL (ECCV 2024, arXiv 2407.07523); specs/tuners.md sections 2.1 to 2.3. `anti_redundancy` is the published
+Source: SHERL (ECCV 2024, arXiv 2407.07523); docs/papers.md sections 2.1 to 2.3. `anti_redundancy` is the published
 aggregation, `MTSA` the trained fusion (multi-tiered sensing adapter) and `SHERL` the side network around it.
 """
 
@@ -41,7 +41,7 @@ TEMPERATURE = 0.1
 
 @dataclass(frozen=True)
 class Form:
-    """What tells one published form for tokens from another (table in specs/tuners.md 2.3)."""
+    """What tells one published form for tokens from another (table in docs/papers.md 2.3)."""
 
     down: Literal["norm", "gated"] = "gated"
     """LN(W x), or the gated residual block of CLIP-ViL and T5."""
@@ -113,7 +113,7 @@ class GatedDown(nn.Module):
 
 
 class MTSA(nn.Module):
-    """The trained fusion of hidden states, token by token across layers (specs/tuners.md 2.2).
+    """The trained fusion of hidden states, token by token across layers (docs/papers.md 2.2).
 
     Args:
         widths: widths of the hidden states, shallow to deep; the last is the guide.

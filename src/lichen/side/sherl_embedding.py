@@ -1,6 +1,6 @@
 """SHERL for towers that end in one embedding, such as CLIP's. This form has no late layer.
 
-Source: SHERL (ECCV 2024, arXiv 2407.07523), CLIP4Clip code; specs/tuners.md section 2.3. A hybrid of both methods:
+Source: SHERL (ECCV 2024, arXiv 2407.07523), CLIP4Clip code; docs/papers.md section 2.3. A hybrid of both methods:
 tokens are read by the frozen embedding as in UniPT, the layers are then fused as in SHERL.
 """
 

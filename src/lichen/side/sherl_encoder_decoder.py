@@ -1,6 +1,6 @@
 """SHERL for encoder-decoders: a fused side memory, and a decoder whose last block reads it.
 
-Source: SHERL (ECCV 2024, arXiv 2407.07523); specs/tuners.md sections 2.3 (MDETR) and 2.4 (T5).
+Source: SHERL (ECCV 2024, arXiv 2407.07523); docs/papers.md sections 2.3 (MDETR) and 2.4 (T5).
 """
 
 from __future__ import annotations

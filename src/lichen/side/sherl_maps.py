@@ -1,6 +1,6 @@
 """SHERL for convolutional and hierarchical backbones: pooled stages fused into the input of the last frozen block.
 
-Source: SHERL (ECCV 2024, arXiv 2407.07523); specs/tuners.md section 2.3, row ResNeXt/VSE.
+Source: SHERL (ECCV 2024, arXiv 2407.07523); docs/papers.md section 2.3, row ResNeXt/VSE.
 """
 
 from __future__ import annotations

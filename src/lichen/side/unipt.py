@@ -1,6 +1,6 @@
 """UniPT for token backbones: parallel interaction with all hidden states, weighted by confidence.
 
-Source: UniPT (CVPR 2024, arXiv 2308.14316); specs/tuners.md sections 1.1 (bert), 1.5 (joint) and 1.8 (generic, a preset
+Source: UniPT (CVPR 2024, arXiv 2308.14316); docs/papers.md sections 1.1 (bert), 1.5 (joint) and 1.8 (generic, a preset
 of this library that neither published repository has). Read top-down: a table of forms, then the network.
 """
 
@@ -23,7 +23,7 @@ from .ops import Down, FeedForward, LinearNorm, at_least, init_normal, init_zero
 
 @dataclass(frozen=True)
 class Form:
-    """What tells one published form for tokens from another (table in specs/tuners.md 1.8)."""
+    """What tells one published form for tokens from another (table in docs/papers.md 1.8)."""
 
     projection: Literal["linear", "feed-forward"] = "linear"
     """What the aggregated tokens pass before they join the guide: LN(W x), or LN(W2 R(W1 x))."""

@@ -1,6 +1,6 @@
 """UniPT for towers that end in one embedding, such as CLIP's: the frozen embedding is guide and residual.
 
-Source: UniPT (CVPR 2024, arXiv 2308.14316); specs/tuners.md section 1.4. Differs from the token forms in almost every
+Source: UniPT (CVPR 2024, arXiv 2308.14316); docs/papers.md section 1.4. Differs from the token forms in almost every
 detail: ReLU before the down-projections, no norms, one query, the anchor token in place of the identity term.
 """
 

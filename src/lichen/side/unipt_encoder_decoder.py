@@ -1,6 +1,6 @@
 """UniPT for encoder-decoders: a small side memory, and a decoder side network that reads it.
 
-Source: UniPT (CVPR 2024, arXiv 2308.14316), MDETR code; specs/tuners.md section 1.6. For text decoders (T5, BART) this
+Source: UniPT (CVPR 2024, arXiv 2308.14316), MDETR code; docs/papers.md section 1.6. For text decoders (T5, BART) this
 is a reconstruction, section 1.7: the authors released no such code.
 """
 
@@ -113,7 +113,7 @@ class UniPTReader(_Core):
 
 
 class UniPTEncoderDecoder(EncoderDecoderSide):
-    """UniPT beside an encoder-decoder (MDETR form, specs/tuners.md 1.6; text decoders: reconstruction, 1.7).
+    """UniPT beside an encoder-decoder (MDETR form, docs/papers.md 1.6; text decoders: reconstruction, 1.7).
 
     Args:
         config: `reduction` divides the decoder's width.

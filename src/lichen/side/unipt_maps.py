@@ -1,6 +1,6 @@
 """UniPT for convolutional and hierarchical backbones: guided pooling brings every stage to the last map's size.
 
-Source: UniPT (CVPR 2024, arXiv 2308.14316); specs/tuners.md section 1.2. The published form is for four stages of
+Source: UniPT (CVPR 2024, arXiv 2308.14316); docs/papers.md section 1.2. The published form is for four stages of
 512 x 512 pictures; here the number of stages is free and the ratios come from the maps.
 """
 

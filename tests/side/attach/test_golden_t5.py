@@ -1,7 +1,7 @@
 """End to end on the reference's toy T5: logits and loss through attach(), against the golden file.
 
 The reference casts the softmax to float32 and so do transformers' T5 attention and norm in part, hence 1e-7 instead of
-1e-10 (specs/tuners.md 5.2, trap 16, and 9.1).
+1e-10 (docs/papers.md 5.2, trap 16, and 9.1).
 """
 
 from __future__ import annotations
