@@ -26,8 +26,8 @@ from lichen.training.peers import lora
 
 NUM_LABELS = 10
 NOTE = (
-    "Gradient checkpointing keeps the input of every layer only, runs each layer a second time, and then holds that one "
-    "layer's activations on top of what is counted here."
+    "Gradient checkpointing keeps the input of every layer only, runs each layer a second time, and then holds that "
+    "one layer's activations on top of what is counted here."
 )
 Batch = dict[str, torch.Tensor]
 

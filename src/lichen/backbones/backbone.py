@@ -79,7 +79,7 @@ class Backbone:
             model.config._name_or_path = name
             model = getattr(model, "model", model) if hasattr(model, "lm_head") else model
         else:
-            model, processor = _load(name, revision)
+            model, processor = _load(name, revision, dtype or torch.float32)
         return cls(model.to(dtype=dtype, device=device), part=part, processor=processor)
 
     def to(self, target: torch.device | torch.dtype | str) -> Backbone:
@@ -184,7 +184,7 @@ def _embeds(name: str) -> str:
     return name.replace("input_ids", "inputs_embeds")
 
 
-def _load(name: str, revision: str | None) -> tuple[Any, Any]:
+def _load(name: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     from transformers import AutoImageProcessor, AutoModel, AutoProcessor, AutoTokenizer
 
     from .embedded import register_architectures
@@ -193,7 +193,7 @@ def _load(name: str, revision: str | None) -> tuple[Any, Any]:
     try:
         # Pickled weights are refused whatever the hub offers: only safetensors are read.
         model, report = AutoModel.from_pretrained(
-            name, revision=revision, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            name, revision=revision, use_safetensors=True, dtype=dtype, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         where = "folder" if Path(name).exists() else "hub id or folder"
