@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,9 +214,18 @@ def report(scores: list[Score], values: dict[str, Any], names: dict[str, Path]) 
         "",
         f"pictures: {names['table']}  {names['predictions']}",
         "next:",
-        "  lichen env                          what is installed here",
-        "  lichen demo --steps 600 --seed 1    longer, and another split",
-        "  python benchmarks/memory.py         kept bytes for ViT-B, BERT-base and MiniLM",
+        f"  {_command('lichen')} env                          what is installed here",
+        f"  {_command('lichen')} demo --steps 600 --seed 1    longer, and another split",
+        f"  {_command('python')} benchmarks/memory.py         kept bytes for ViT-B, BERT-base and MiniLM",
         "  and in Python, on your own model:   model = lichen.attach(hf_model, lichen.UniPTConfig(reduction=2))",
     ]
     return "\n".join(lines)
+
+
+def _command(name: str) -> str:
+    """How to call a program of this environment from where the user is: by name if that finds it, else by its path."""
+    own = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found is not None and Path(found).resolve() == own.resolve():
+        return name
+    return os.path.relpath(own)
