@@ -1,6 +1,6 @@
 """Folders that are either whole or absent: atomic writes, a digest for every file, no pickle.
 
-A saved folder holds `manifest.json`, which lists the SHA-256 of every other file that belongs to it.
+A saved folder holds `manifest.json`, which lists the SHA-256 of every other file that is read from it.
 Weights are safetensors, settings are JSON. Nothing read from disk is ever executed.
 
 A save has two steps. The staged files become the folder's contents by one rename, of their folder to
@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,11 @@ def _sync(*paths: Path) -> None:
 
 
 @contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, unlisted: Collection[str] = ()) -> Iterator[Path]:
     """Yield a temporary folder whose files move into `target` together when the block ends well.
 
-    The manifest holds the digest of every staged file. Files already in `target` that were not staged (a tokenizer, the
-    optimiser state of a Trainer checkpoint) stay as they are.
+    The manifest holds the digest of every staged file but the `unlisted`, which people edit (a model card). Files
+    already in `target` that were not staged (a tokenizer, the optimiser of a Trainer checkpoint) stay as they are.
 
     Raises:
         InputError: `target` cannot be created or written. Nothing is left behind in that case.
@@ -90,7 +90,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         stage = Path(tempfile.mkdtemp(dir=target, prefix=_STAGE))
         yield stage
         files = sorted(path for path in stage.iterdir() if path.is_file())
-        digests = {path.name: sha256(path) for path in files}
+        digests = {path.name: sha256(path) for path in files if path.name not in unlisted}
         (stage / MANIFEST).write_bytes(to_json({"sha256": digests}))
         _sync(*stage.iterdir(), stage)
         _commit(stage, target)

@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface, T5Config, T5ForConditionalGeneration
-from transformers.masking_utils import eager_mask
+from transformers import T5Config, T5ForConditionalGeneration
 
 from lichen.backbones.features import Features
 from lichen.errors import InputError
@@ -21,25 +20,9 @@ from lichen.side.reference import load_reference
 from lichen.testing.sides import TokenStore
 
 from .golden import CASES, check, count, inp, load, mask, parameters
+from .published import use_attention
 
 BERT = Layout((12,) * 4, 12, heads=2, intermediate=16)
-
-
-def published_attention(module, query, key, value, attention_mask, scaling=None, position_bias=None, **_):
-    """T5 attention as published: the softmax runs in float32 even for float64 (spec 5.2, trap 16)."""
-    scores = query @ key.transpose(2, 3) * scaling
-    if position_bias is not None:
-        scores = scores + position_bias
-    if attention_mask is not None and attention_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attention_mask, -1e9)
-    elif attention_mask is not None:
-        scores = scores + attention_mask
-    weights = scores.float().softmax(-1).to(scores.dtype)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
-
-
-AttentionInterface.register("published", published_attention)
-AttentionMaskInterface.register("published", eager_mask)
 
 
 def features(states: list[Tensor], valid: Tensor | None = None) -> Features:
@@ -81,9 +64,7 @@ def t5_logits(attention: str) -> Tensor:
     side = LSTT5(LSTConfig(reduction=2), (16,) * 3, (16,) * 3, config).double().eval()
     side.load_state_dict(load_reference({name: value for name, value in weights.items() if "side" in name}, "lst/t5"))
     if attention == "published":
-        for module in side.modules():
-            if isinstance(getattr(module, "config", None), T5Config):
-                module.config._attn_implementation = attention
+        use_attention(side, attention)
     encoded = side.encoder(features([states["encoder", index] for index in (-1, 1, 3)], ids != 0))
     assert encoded.final.shape == (2, 6, 8)
     decoder = features([states["decoder", index] for index in (-1, 1, 3)])

@@ -67,7 +67,7 @@ class SavedSide(ModelHubMixin):
             "layout": asdict(self.layout),
         }
         target = Path(save_directory)
-        with staged_folder(target) as stage:
+        with staged_folder(target, unlisted=[CARD]) as stage:
             write_tensors(self.state_dict(), stage / WEIGHTS)  # type: ignore[attr-defined]
             (stage / SETTINGS).write_bytes(to_json(settings))
             card = _CARD.format(

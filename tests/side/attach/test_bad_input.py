@@ -166,7 +166,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "lichen.json", "README.md", MANIFEST])
+@pytest.mark.parametrize("name", ["model.safetensors", "lichen.json", MANIFEST])
 @pytest.mark.parametrize("offset", [0, 8, "middle", -2])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_a_damaged_file_is_refused(name: str, offset: int | str, damage: str, folder: Path) -> None:
@@ -184,6 +184,11 @@ def test_a_damaged_file_is_refused(name: str, offset: int | str, damage: str, fo
     with pytest.raises(CheckpointError, match=says):
         lichen.load(model, folder)
     assert_same(snapshot(model), before)
+
+
+def test_a_model_card_may_be_edited(folder: Path) -> None:
+    (folder / "README.md").write_text("Somebody wrote a better one.", encoding="utf-8")
+    assert lichen.load(make_model("sequence", "bert"), folder).active_side == "default"
 
 
 class Bomb:
@@ -204,7 +209,7 @@ def test_a_pickle_under_a_weight_files_name_never_runs(kind: str, folder: Path, 
     else:
         torch.save({"weight": Bomb(mark)}, file)
     # Whoever plants it also mends the manifest.
-    names = ["model.safetensors", "lichen.json", "README.md"]
+    names = ["model.safetensors", "lichen.json"]
     (folder / MANIFEST).write_bytes(to_json({"sha256": {name: sha256(folder / name) for name in names}}))
     model = make_model("sequence", "bert")
     with pytest.raises(CheckpointError, match="is not a readable safetensors file"):

@@ -232,11 +232,16 @@ class FakeHub:
 
     calls: list[dict[str, Any]] = []  # noqa: RUF012
 
-    def create_repo(self, name: str, exist_ok: bool) -> Any:
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token
+
+    def create_repo(self, name: str, exist_ok: bool, private: bool | None) -> Any:
         return type("Repo", (), {"repo_id": f"owner/{name}"})()
 
-    def upload_folder(self, **call: Any) -> None:
-        self.calls.append(call)
+    def upload_folder(self, **call: Any) -> str:
+        files = {path.name: path.read_bytes() for path in Path(call["folder_path"]).iterdir()}
+        self.calls.append({**call, "token": self.token, "files": files})
+        return "address of the commit"
 
 
 def test_only_what_was_saved_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,6 +254,22 @@ def test_only_what_was_saved_is_published(tmp_path: Path, monkeypatch: pytest.Mo
     model.save_pretrained(tmp_path, push_to_hub=True, repo_id="side")
     (call,) = FakeHub.calls
     assert call["repo_id"] == "owner/side" and set(call["allow_patterns"]) == FILES
+
+
+def test_push_to_hub_publishes_what_load_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", FakeHub)
+    monkeypatch.setattr(FakeHub, "calls", [])
+    model, batch = attached("sequence", "bert", "unipt")
+    shake(model).eval()
+    assert model.push_to_hub("side", token="secret", private=True, revision="v1") == "address of the commit"
+    (call,) = FakeHub.calls
+    assert call["token"] == "secret" and call["revision"] == "v1"
+    for name, data in call["files"].items():
+        (tmp_path / name).write_bytes(data)
+    again = lichen.load(make_model("sequence", "bert"), tmp_path).eval()
+    assert torch.equal(again(**batch).logits, model(**batch).logits)
 
 
 def test_no_such_folder_or_repository(tmp_path: Path) -> None:

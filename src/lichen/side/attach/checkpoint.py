@@ -1,8 +1,8 @@
 """Saves what was trained and nothing else, and loads it only beside the backbone it was trained with.
 
 Folder: `model.safetensors` (side network and head), `lichen.json` (settings and the backbone's fingerprint),
-`README.md` (model card), `manifest.json` (SHA-256 of each). The weight file has the name and the keys that
-`transformers.Trainer` looks for, so resuming from a checkpoint works unchanged.
+`manifest.json` (SHA-256 of both), `README.md` (model card, free to be edited). The weight file has the name and the
+keys that `transformers.Trainer` looks for, so resuming from a checkpoint works unchanged.
 """
 
 from __future__ import annotations
@@ -69,17 +69,27 @@ def save(
         "kept": bank.current.kept,
     }
     target = Path(folder)
-    with staged_folder(target) as stage:
+    with staged_folder(target, unlisted=[CARD]) as stage:
         write_tensors(tensors, stage / WEIGHTS)
         (stage / SETTINGS).write_bytes(to_json(settings))
         (stage / CARD).write_text(model_card(settings), encoding="utf-8")
     if push_to_hub:
-        from huggingface_hub import HfApi
+        publish(target, repo_id or target.name)
 
-        api = HfApi()
-        name = api.create_repo(repo_id or target.name, exist_ok=True).repo_id
-        # The folder may hold more, such as a Trainer's optimiser: only what was saved here is published.
-        api.upload_folder(repo_id=name, folder_path=target, allow_patterns=FILES)
+
+def publish(folder: Path, repo_id: str, **settings: Any) -> str:
+    """Upload a saved side network to the hub and return the address of the commit.
+
+    Args:
+        folder: what `save` wrote. It may hold more, such as a Trainer's optimiser, which stays here.
+        repo_id: made if needed.
+        settings: `private` and `token` for the repository; `revision`, `commit_message` and such for the upload.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=settings.pop("token", None))
+    name = api.create_repo(repo_id, private=settings.pop("private", None), exist_ok=True).repo_id
+    return str(api.upload_folder(repo_id=name, folder_path=folder, allow_patterns=FILES, **settings))
 
 
 def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *, check_backbone: bool = True) -> Any:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -192,6 +194,22 @@ def save_pretrained(self: Any, save_directory: str | os.PathLike[str], **kwargs:
     save(self, save_directory, **kwargs)
 
 
+def push_to_hub(self: Any, repo_id: str, **settings: Any) -> str:
+    """Save the active side network and its head and publish them, without any backbone weights.
+
+    Args:
+        repo_id: of the hub repository; made if needed.
+        settings: `private`, `token`, `revision`, `commit_message` and such, as in transformers.
+    """
+    from .checkpoint import publish, save
+
+    # Sharding and tags are transformers' affair; a side network is one small file with a card of its own.
+    settings = {key: value for key, value in settings.items() if key not in ("max_shard_size", "tags")}
+    with tempfile.TemporaryDirectory() as folder:
+        save(self, folder)
+        return publish(Path(folder), repo_id, **settings)
+
+
 def attached_class(kind: type) -> type:
     """The class of an attached model: a subclass of `kind` with the same name."""
     return subclass(
@@ -204,6 +222,7 @@ def attached_class(kind: type) -> type:
         read_features=read_features,
         print_trainable_parameters=print_trainable_parameters,
         save_pretrained=save_pretrained,
+        push_to_hub=push_to_hub,
     )
 
 
