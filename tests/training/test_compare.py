@@ -86,3 +86,8 @@ def test_lora_adapts_the_named_layers_and_trains_the_head() -> None:
 def test_lora_says_when_there_is_nothing_to_adapt() -> None:
     with pytest.raises(InputError, match="no query and value projections"):
         lora(make_model("image", "resnet"))
+
+
+def test_no_rows_give_no_batches() -> None:
+    with pytest.raises(InputError, match="no training samples"):
+        draw_batches(torch.arange(0), 4, 2, seed=0)

@@ -21,7 +21,7 @@ from .features import Features
 from .fingerprint import Fingerprint, fingerprint_of
 from .layers import choose_layers
 from .parts import frozen_modules, parts_of, projection_of
-from .tap import Tap
+from .tap import Tap, own_pass
 
 PREFIX = "embedded:"
 
@@ -94,8 +94,12 @@ class Backbone:
         return fingerprint_of(frozen_modules(self.model, self.trunks), self.processor, self.model.config)
 
     def widths(self, layers: int | Sequence[int] | None = None, part: str | None = None) -> tuple[int, ...]:
-        """Widths of the chosen hidden states of a part, shallow to deep."""
-        trunk = self.trunks[part or self.part or next(iter(self.trunks))]
+        """Widths of the chosen hidden states of a part, shallow to deep.
+
+        Raises:
+            InputError: no such part or layer.
+        """
+        trunk = self.trunks[pick("part", part or self.part or next(iter(self.trunks)), self.trunks)]
         return tuple(trunk.widths[index] for index in choose_layers(layers, len(trunk.widths)))
 
     def __call__(self, *, layers: int | Sequence[int] | None = None, **inputs: Any) -> Features:
@@ -113,7 +117,7 @@ class Backbone:
         part = self._choose_part(inputs)
         trunk = self.trunks[part]
         indices = choose_layers(layers, len(trunk.widths))
-        check_batch(self.model.config, inputs, vocabulary=False)
+        check_batch(self.model.config, inputs)
         states: dict[int, Tensor] = {}
         calls: list[tuple[dict[str, Any], Any]] = []
 
@@ -128,7 +132,7 @@ class Backbone:
             inputs.setdefault("use_cache", False)
         if self.model.training:
             self.model.eval()
-        handle = trunk.module.register_forward_hook(note, with_kwargs=True)
+        handle = trunk.module.register_forward_hook(own_pass(note), with_kwargs=True)
         try:
             with torch.no_grad(), Tap(trunk, indices, states.__setitem__):
                 runner(**inputs, return_dict=True)
@@ -171,7 +175,7 @@ class Backbone:
         if missing or extra:
             raise InputError(
                 f"The {part} of {type(self.model).__name__} reads {' and '.join(needed)}; "
-                f"got {', '.join(sorted(inputs)) or 'nothing'}."
+                f"got {', '.join(sorted(inputs)) or 'nothing'}." + (f" Leave out {', '.join(extra)}." if extra else "")
             )
 
     @torch.no_grad()

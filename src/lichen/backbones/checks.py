@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -16,13 +16,13 @@ _POSITIONS = ("start_positions", "end_positions")
 _MASKS = ("attention_mask", "decoder_attention_mask")
 
 
-def check_batch(config: Any, batch: Mapping[str, Any], vocabulary: bool) -> None:
+def check_batch(config: Any, batch: Mapping[str, Any], labels: Literal["tokens", "classes"] | None = None) -> None:
     """Refuse a batch that cannot give a meaningful answer.
 
     Args:
         config: the model's transformers config.
         batch: arguments of the model's forward by name.
-        vocabulary: True where labels are token ids (language-model heads), False where they are classes.
+        labels: what the batch's `labels` are: token ids (language-model heads), classes, or None to leave them alone.
 
     Raises:
         InputError: NaN or infinity in floating inputs, a row without any real token, an id outside the vocabulary, a
@@ -54,12 +54,16 @@ def check_batch(config: Any, batch: Mapping[str, Any], vocabulary: bool) -> None
                 f"{name} holds {int(value.min())}, but a position must be at least 0. Mark a question without an "
                 "answer by position 0, and one whose answer was cut off by a position behind the last token."
             )
-    labels = batch.get("labels")
-    if isinstance(labels, Tensor) and not labels.is_floating_point():
-        count = size if vocabulary else getattr(config, "num_labels", None)
-        multiple = getattr(config, "problem_type", None) in ("regression", "multi_label_classification")
-        if count is not None and not multiple and (vocabulary or count > 1):
-            _check_range("labels", labels, count, "token id" if vocabulary else "class", ignored=-100)
+    targets = batch.get("labels")
+    if labels is None or not isinstance(targets, Tensor) or targets.is_floating_point():
+        return
+    if labels == "tokens":
+        if size is not None:
+            _check_range("labels", targets, size, "token id", ignored=-100)
+        return
+    count = getattr(config, "num_labels", None) or 1
+    if count > 1 and getattr(config, "problem_type", None) not in ("regression", "multi_label_classification"):
+        _check_range("labels", targets, count, "class", ignored=-100)
 
 
 def _check_range(name: str, value: Tensor, count: int, what: str, ignored: int | None) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .features import Features
+from .tap import own_pass
 from .trunk import Trunk
 
 
@@ -39,19 +40,25 @@ def replace_input(
 
 
 def check_late(trunk: Trunk, late_layers: int) -> int:
-    """Return `late_layers` if the trunk has that many blocks and one more to feed them.
+    """Return `late_layers` if that many of the trunk's last blocks can be re-run on their own.
 
     Raises:
-        InputError: too many late layers, or a late block that changes the shape of the map.
+        InputError: too many. Of a token model one layer has to stay before them; of a staged one the last stage may be
+            re-run whole, if it is nothing but its blocks.
     """
-    count = len(trunk.blocks)
-    if late_layers >= count:
+    most = len(trunk.blocks) - (0 if last_stage_is_blocks(trunk) else 1)
+    if late_layers > most:
+        what = "layers" if trunk.kind == "tokens" else "blocks of the last stage"
         raise InputError(
-            f"late_layers={late_layers} leaves nothing before the late layers: "
-            f"{type(trunk.module).__name__} has {count} {'layers' if trunk.kind == 'tokens' else 'late blocks'}. "
-            f"Use at most {count - 1}."
+            f"late_layers={late_layers} is too many: of the {len(trunk.blocks)} {what} of "
+            f"{type(trunk.module).__name__} at most {most} can see a changed state."
         )
     return late_layers
+
+
+def last_stage_is_blocks(trunk: Trunk) -> bool:
+    """True for a staged model whose last stage holds a list of blocks and nothing else, no down-sampling before it."""
+    return trunk.kind == "maps" and len(list(trunk.layers[-1].children())) == 1
 
 
 def _share(module: nn.Module) -> nn.Module:
@@ -121,7 +128,7 @@ class LateLayers:
 
         short = self._short
         first = short.get_submodule(self.trunk.path)[0]  # type: ignore[index, union-attr]
-        handle = first.register_forward_pre_hook(enter, with_kwargs=True)
+        handle = first.register_forward_pre_hook(own_pass(enter), with_kwargs=True)
         try:
             return short(**self._blank_inputs(fused, rest), return_dict=True)  # type: ignore[misc]
         finally:

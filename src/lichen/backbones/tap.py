@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -32,9 +34,9 @@ class Tap:
         for position, index in enumerate(self.indices):
             if index == 0:
                 hook = self._before(position)
-                self._handles.append(layers[0].register_forward_pre_hook(hook, with_kwargs=True))
+                self._handles.append(layers[0].register_forward_pre_hook(own_pass(hook), with_kwargs=True))
             else:
-                self._handles.append(layers[index - 1].register_forward_hook(self._after(position)))
+                self._handles.append(layers[index - 1].register_forward_hook(own_pass(self._after(position))))
         return self
 
     def __exit__(
@@ -69,6 +71,17 @@ class Tap:
             self._take(position, state, None if isinstance(output, Tensor) else _grid_of(output[1:]))
 
         return hook
+
+
+def own_pass(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook for the passes of this thread only: others may run the same layers meanwhile, with hooks of their own."""
+    owner = threading.get_ident()
+
+    @functools.wraps(hook)
+    def guarded(*call: Any) -> Any:
+        return hook(*call) if threading.get_ident() == owner else None
+
+    return guarded
 
 
 def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,12 @@ RATES = {"UniPT": 4e-3, "SHERL": 1e-3, "LST": 1.6e-2, "Pooled": 2e-3, "Probe": 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument("--out", type=Path, default=Path("lichen-demo"), help="folder for the pictures and the table")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("lichen-demo"),
+        help="folder for the pictures and the table (default lichen-demo)",
+    )
     parser.add_argument("--steps", type=int, default=150, help="training steps of every method (default 150)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, split and batches (default 0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
@@ -47,15 +53,18 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--steps must be at least 1; got {args.steps}.")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=args.out):
+            pass
     except OSError as error:
         raise InputError(
             f"Cannot write to folder {str(args.out)!r}: {error.strerror}. Choose one with --out."
         ) from error
+    from .pictures import blank_figure, draw_predictions, draw_table
+
+    blank_figure(1.0, 1.0)  # A missing matplotlib is told now, not after the training.
     started = time.perf_counter()
     scores, contenders, digits = compete(args.steps, args.seed)
     seconds = time.perf_counter() - started
-
-    from .pictures import draw_predictions, draw_table
 
     names = {"table": args.out / "methods.png", "predictions": args.out / "predictions.png"}
     draw_table(scores, LORA, names["table"])

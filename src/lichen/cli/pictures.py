@@ -16,8 +16,12 @@ from ..training.compare import Score
 INK, GREY, GREEN, RED = "#22302b", "#8a938f", "#3f7d58", "#b3392f"
 
 
-def _figure(width: float, height: float) -> Any:
-    """A matplotlib figure that needs no window; sizes in inches."""
+def blank_figure(width: float, height: float) -> Any:
+    """A matplotlib figure that needs no window; sizes in inches.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -38,7 +42,7 @@ def draw_table(scores: Sequence[Score], base: str, path: Path) -> None:
         base: name of the method that step times are relative to.
         path: PNG to write.
     """
-    figure = _figure(10.0, 0.62 * len(scores) + 1.5)
+    figure = blank_figure(10.0, 0.62 * len(scores) + 1.5)
     reference = next(score for score in scores if score.name == base)
     columns: list[tuple[str, list[float], str, bool]] = [
         ("kept for backward, MiB", [score.kept_bytes / MIB for score in scores], "{:.2f}", True),
@@ -90,7 +94,7 @@ def draw_predictions(
         columns: images in a row.
     """
     rows = -(-len(images) // columns)
-    figure = _figure(columns * 0.95, rows * 1.2 + 0.5)
+    figure = blank_figure(columns * 0.95, rows * 1.2 + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False)
     for index, axis in enumerate(grid.flat):
         axis.axis("off")

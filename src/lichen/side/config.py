@@ -42,10 +42,10 @@ class SideConfig:
             value = getattr(self, name, 1)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{type(self).__name__}.{name} must be a whole number of at least 1; got {value!r}.")
-        if not getattr(self, "temperature", 1.0) > 0:
-            raise InputError(f"{type(self).__name__}.temperature must be above 0; got {self.temperature!r}.")  # type: ignore[attr-defined]
-        dropout = getattr(self, "dropout", 0.0)
-        if not 0.0 <= dropout < 1.0:
+        temperature, dropout = getattr(self, "temperature", 1.0), getattr(self, "dropout", 0.0)
+        if not isinstance(temperature, int | float) or not temperature > 0:
+            raise InputError(f"{type(self).__name__}.temperature must be above 0; got {temperature!r}.")
+        if not isinstance(dropout, int | float) or not 0.0 <= dropout < 1.0:
             raise InputError(f"{type(self).__name__}.dropout must lie in [0, 1); got {dropout!r}.")
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..memory import memory_report
 
 Batch = Mapping[str, Any]
@@ -87,7 +88,13 @@ class Score:
 
 
 def draw_batches(rows: Tensor, size: int, steps: int, seed: int) -> list[Tensor]:
-    """Sample numbers for each step: shuffled passes over `rows`, the same for every contender."""
+    """Sample numbers for each step: shuffled passes over `rows`, the same for every contender.
+
+    Raises:
+        InputError: there are no rows to draw from.
+    """
+    if not len(rows):
+        raise InputError("There are no training samples to draw batches from.")
     generator = torch.Generator().manual_seed(seed)
     order: list[Tensor] = []
     while sum(len(part) for part in order) < size * steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import pickle
 import resource
@@ -19,7 +20,7 @@ from lichen import files
 from lichen.errors import CheckpointError, InputError
 from lichen.files import MANIFEST, sha256, to_json
 
-from ...families import make_model, make_trunk, shake
+from ...families import make_batch, make_model, make_trunk, shake
 from .common import SIDES, assert_same, attached, snapshot
 
 Spoil = Callable[[dict[str, Any]], Any]
@@ -129,7 +130,7 @@ def test_a_model_without_a_list_of_layers() -> None:
         (lichen.UniPTConfig(layers=(-5,)), "-5 does not exist"),
         (lichen.UniPTConfig(layers=9), "last 9 hidden states, but the model has 4"),
         (lichen.PooledConfig(layers=(1, 1)), "each once"),
-        (lichen.SHERLConfig(late_layers=3), "late_layers=3 leaves nothing.*Use at most 2"),
+        (lichen.SHERLConfig(late_layers=3), "late_layers=3 is too many: of the 3 layers of .* at most 2"),
         (lichen.UniPTConfig(reduction=64), "reduction"),
         (lichen.UniPTConfig(form="clip"), "form"),
         ("unipt", "must be a UniPTConfig, SHERLConfig, LSTConfig, …; got str"),
@@ -271,3 +272,30 @@ def test_a_read_only_folder(folder: Path) -> None:
         lichen.load(make_model("sequence", "bert"), folder)
     finally:
         folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("where", ["", "bert"])
+def test_a_replaced_forward_is_refused_until_it_is_taken_off(where: str) -> None:
+    hooks = pytest.importorskip("accelerate.hooks", reason="accelerate is not installed")
+    model, batch = make_model("sequence", "bert").eval(), make_batch("sequence", make_model("sequence", "bert"))
+    hooks.add_hook_to_module(model.get_submodule(where), hooks.ModelHook())
+    with pytest.raises(InputError, match=f"replaced on {where or 'the model'}.*fresh model.*remove_hook"):
+        lichen.attach(model, SIDES["unipt"])
+    assert not hasattr(model, "lichen")
+    hooks.remove_hook_from_module(model, recurse=True)
+    shake(lichen.attach(model, lichen.UniPTConfig(train_head=False)).eval())
+    adapted = model(**batch).logits
+    assert not torch.equal(adapted, model.set_side(None)(**batch).logits)
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "says"),
+    [
+        (lichen.UniPTConfig, "default", "got the class UniPTConfig: call it"),
+        ({"reduction": 2}, "default", "got dict"),
+        (lichen.UniPTConfig(), 3, "letters, digits, '-' and '_'; got 3"),
+    ],
+)
+def test_arguments_of_attach_are_checked(config: Any, name: Any, says: str) -> None:
+    with pytest.raises((InputError, TypeError), match=says):
+        inspect.unwrap(lichen.attach)(make_model("sequence", "bert"), config, name)

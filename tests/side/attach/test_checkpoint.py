@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import lichen
 from lichen.errors import CheckpointError, InputError
 from lichen.files import COMMIT, verify_folder
 from lichen.side import storage
+from lichen.side.attach.build import SIDES as SIDES_BY_CONFIG
 from lichen.side.attach.card import model_card
+from lichen.side.config import CONFIGS, SideConfig
 
 from ...families import make_batch, make_model, shake
 from .common import FEW, assert_same, attached, snapshot, train
@@ -142,7 +145,8 @@ def test_weights_that_do_not_fit_are_refused(how: str, tmp_path: Path) -> None:
         ({"side": {"method": "hypernet"}}, "Unknown side network 'hypernet'"),
         ({"side": {"method": "unipt", "redution": 2}}, "has no setting 'redution'. Did you mean 'reduction'"),
         ({"side": {"method": "unipt", "reduction": "two"}}, "whole number of at least 1; got 'two'"),
-        ({"side": {"method": "lst", "dropout": "much"}}, "cannot be used"),
+        ({"side": {"method": "lst", "dropout": "much"}}, r"dropout must lie in \[0, 1\); got 'much'"),
+        ({"side": {"method": "lst", "keep": 8}}, "cannot be used"),
         ({"side": "unipt"}, "holds no usable 'side': expected dict"),
         ({"heads": None}, "holds no usable 'heads'"),
         ({"name": 3}, "holds no usable 'name': expected str"),
@@ -290,3 +294,18 @@ def plain_folder(folder: Path) -> Path:
     with staged_folder(folder) as stage:
         (stage / "notes.txt").write_text("whole, but something else")
     return folder
+
+
+def test_a_side_network_of_ones_own_is_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Mine(SideConfig):
+        method = "mine"
+
+    monkeypatch.setitem(SIDES_BY_CONFIG, Mine, lichen.Probe)
+    monkeypatch.setitem(CONFIGS, "mine", Mine)
+    model = shake(lichen.attach(make_model("sequence", "bert"), Mine())).eval()
+    model.save_pretrained(tmp_path)
+    assert "# mine beside" in (tmp_path / "README.md").read_text()
+    batch = make_batch("sequence", model)
+    other = lichen.load(make_model("sequence", "bert"), tmp_path).eval()
+    assert torch.equal(other(**batch).logits, model(**batch).logits)

@@ -138,3 +138,13 @@ def test_a_deep_copy_generates_the_same() -> None:
     model, inputs = ready("seq2seq", "t5", "lst")
     twin = copy.deepcopy(model)
     assert torch.equal(model.generate(**inputs, max_new_tokens=4), twin.generate(**inputs, max_new_tokens=4))
+
+
+@pytest.mark.parametrize("config", ["unipt", "lst"])
+def test_a_cache_filled_without_the_side_network_is_refused(config: str) -> None:
+    model, inputs = ready("causal", "llama", config)
+    model.set_side(None)
+    cache = model(input_ids=inputs["input_ids"], use_cache=True).past_key_values
+    model.set_side("default")
+    with pytest.raises(InputError, match=r"has seen 1 of them.*fresh cache"):
+        model(input_ids=inputs["input_ids"][:, :1], past_key_values=cache)

@@ -103,7 +103,7 @@ def test_attaching_again_is_refused_and_changes_nothing() -> None:
     before, answer = snapshot(model), model(**batch).loss
     for config, name, says in [
         (SIDES["probe"], "default", "'default' is attached already. Choose another name"),
-        (lichen.SHERLConfig(late_layers=9), "other", "late_layers=9 leaves nothing"),
+        (lichen.SHERLConfig(late_layers=9), "other", "late_layers=9 is too many"),
         (lichen.UniPTConfig(layers=(9,)), "other", "9 does not exist"),
         (SIDES["lst"].__class__(init="fisher"), "other", "needs the Fisher information"),
     ]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import BertForMultipleChoice
 
 import lichen
 from lichen.backbones.backbone import Backbone
@@ -233,3 +234,18 @@ def test_towers_answer_one_at_a_time() -> None:
     for found, wanted in ((pictures, whole.image_embeds), (texts, whole.text_embeds)):
         found: Any = getattr(found, "pooler_output", found)
         torch.testing.assert_close(found / found.norm(dim=-1, keepdim=True), wanted)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_multiple_choice_counts_choices_not_labels(side: str) -> None:
+    trunk = make_model("sequence", "bert").config
+    model = lichen.attach(BertForMultipleChoice(trunk), SIDES[side])
+    ids = torch.randint(3, 50, (2, 5, 6))
+    answer = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=torch.tensor([0, 4]))
+    assert answer.logits.shape == (2, 5) and answer.loss.isfinite()
+
+
+def test_labels_of_a_language_model_may_come_along_when_features_are_read() -> None:
+    model, batch = attached("causal", "llama", "unipt")
+    features = model.read_features(**batch)
+    assert torch.equal(model(features=features, labels=batch["labels"]).loss, model(**batch).loss)

@@ -176,3 +176,14 @@ def test_seq2seq_trainer_generates(tmp_path: Path) -> None:
     batch = {key: value for key, value in data.batch.items() if key != "labels"}
     wanted = model.generate(**batch, max_length=5)
     assert found.predictions[:, : wanted.shape[1]].tolist() == wanted.tolist()
+
+
+def test_mixed_precision_leaves_nothing_behind(tmp_path: Path) -> None:
+    model = make_model("sequence", "bert")
+    batch = make_batch("sequence", model)
+    before = model.eval()(**batch).logits
+    lichen.attach(model, SIDES["unipt"])
+    Trainer(model, arguments(tmp_path, bf16=True, save_strategy="no"), train_dataset=Rows(batch)).train()
+    lichen.detach(model).eval()
+    assert "forward" not in vars(model)
+    assert torch.equal(model(**batch).logits, before)

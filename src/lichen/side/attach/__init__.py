@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..config import SideConfig
-from .anatomy import dissect
+from .anatomy import Anatomy, dissect
 from .bank import SideBank
 from .build import build_slot
 from .checkpoint import load
@@ -40,8 +40,9 @@ def attach(model: Any, config: SideConfig, name: str = "default", *, fisher: Map
         InputError: not such a model, a side network that cannot serve it, or a name that is taken.
     """
     if not isinstance(config, SideConfig):
-        raise InputError(f"config must be a UniPTConfig, SHERLConfig, LSTConfig, …; got {type(config).__name__}.")
-    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        got = f"the class {config.__name__}: call it" if isinstance(config, type) else type(config).__name__
+        raise InputError(f"config must be a UniPTConfig, SHERLConfig, LSTConfig, …; got {got}.")
+    if not isinstance(name, str) or not name or not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(f"A side network's name may hold letters, digits, '-' and '_'; got {name!r}.")
     if hasattr(nn.ModuleDict, name) or hasattr(nn.ModuleDict(), name):
         raise InputError(f"A side network cannot be called {name!r}, which means something to PyTorch. Choose another.")
@@ -49,6 +50,8 @@ def attach(model: Any, config: SideConfig, name: str = "default", *, fisher: Map
     if attached and name in model.lichen.slots:
         raise InputError(f"A side network called {name!r} is attached already. Choose another name, or detach() first.")
     anatomy = model.lichen_anatomy if attached else dissect(model)
+    if not attached:
+        _unwrap(model, anatomy)
     # Everything that can fail comes before the first lasting change to the model.
     active = model.lichen.active if attached else None
     try:
@@ -67,7 +70,27 @@ def attach(model: Any, config: SideConfig, name: str = "default", *, fisher: Map
     return model
 
 
-def _open(model: Any, anatomy: Any) -> None:
+def _unwrap(model: Any, anatomy: Anatomy) -> None:
+    """Refuse modules whose forward was replaced on the instance: that one would run, and the graft never would."""
+    paths = ("", *anatomy.paths.values(), *anatomy.projections.values())
+    own = {path: vars(module)["forward"] for path in paths if "forward" in vars(module := model.get_submodule(path))}
+    replaced = [
+        path or "the model"
+        for path, forward in own.items()
+        if getattr(forward, "__func__", None) is not type(model.get_submodule(path)).forward
+    ]
+    if replaced:
+        raise InputError(
+            f"attach() works through forward(), which something else has replaced on {', '.join(replaced)}: hooks of "
+            "accelerate (device_map, offload) do that, and a Trainer with mixed precision. Load a fresh model, without "
+            "device_map, or take the hooks off: accelerate.hooks.remove_hook_from_module(model, recurse=True)."
+        )
+    # What is left of hooks that were taken off: the class's own forward, kept on the instance.
+    for path in own:
+        del model.get_submodule(path).forward
+
+
+def _open(model: Any, anatomy: Anatomy) -> None:
     """Freeze the model, graft its trunks and give it the attached class."""
     model.lichen_before = {
         "requires_grad": {key: parameter.requires_grad for key, parameter in model.named_parameters()},
@@ -113,6 +136,9 @@ def detach(model: Any, name: str | None = None) -> Any:
     model.__class__ = type(model).lichen_original
     for attribute in ("lichen", "lichen_anatomy", "lichen_before"):
         delattr(model, attribute)
+    # Mixed precision of a Trainer leaves a wrapper around the attached forward on the instance.
+    for attribute in ("forward", "_original_forward"):
+        vars(model).pop(attribute, None)
     for key, parameter in model.named_parameters():
         parameter.requires_grad_(before["requires_grad"][key])
     for key, module in model.named_modules():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -72,6 +74,18 @@ class Call:
     """Adapted encoder output, for the decoder's side network."""
     embeddings: dict[str, Tensor] = field(default_factory=dict)
     """Adapted embeddings by part, waiting for the projection whose output they replace."""
+    checked: bool = False
+    """True where the whole model was found frozen already, so that its trunks need not be looked at again."""
+
+
+class _Calls(threading.local):
+    """The call under way in each thread, by model: threads that share a model have a batch each."""
+
+    def __init__(self) -> None:
+        self.by_bank: WeakKeyDictionary[SideBank, Call] = WeakKeyDictionary()
+
+
+_CALLS = _Calls()
 
 
 class SideBank(nn.Module):
@@ -82,7 +96,11 @@ class SideBank(nn.Module):
         self.slots = nn.ModuleDict()
         self.originals = nn.ModuleDict(originals)
         self.active: str | None = None
-        self.call = Call()
+
+    @property
+    def call(self) -> Call:
+        """State of the forward pass that this thread runs; outside one, what its parts called alone leave."""
+        return _CALLS.by_bank.setdefault(self, Call())
 
     @property
     def current(self) -> Slot | None:
@@ -107,8 +125,9 @@ class SideBank(nn.Module):
     @contextmanager
     def calling(self, call: Call) -> Iterator[Call]:
         """Make `call` the state of the forward pass inside the block."""
-        before, self.call = self.call, call
+        calls = _CALLS.by_bank
+        before, calls[self] = self.call, call
         try:
             yield call
         finally:
-            self.call = before
+            calls[self] = before

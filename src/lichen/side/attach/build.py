@@ -186,11 +186,15 @@ def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan
     trunk = anatomy.trunks[part]
     late = check_late(trunk, config.late_layers)
     if trunk.kind == "maps":
-        # Every stage but the last; the guide comes from inside the last one.
-        indices = tuple(index for index in chosen(trunk, config) if index < len(trunk.widths) - 1)
+        # The guide comes from inside the last stage, or from the stage before where all of the last one is late.
+        last = len(trunk.widths) - 1
+        whole = late == len(trunk.blocks)
+        guide = last - 1 if whole else last
+        indices = tuple(index for index in chosen(trunk, config) if index < guide)
         layout = layout_of(anatomy, part, indices)
-        layout = replace(layout, widths=(*layout.widths, trunk.widths[-1]))
-        return SHERLMaps(config, layout, LateLayers(trunk, late)), Plan(indices, late, fused=True)
+        layout = replace(layout, widths=(*layout.widths, trunk.widths[guide]))
+        plan = Plan(indices, late, entry=guide if whole else None, fused=True)
+        return SHERLMaps(config, layout, LateLayers(trunk, late)), plan
     entry = len(trunk.widths) - 1 - late
     indices = tuple(index for index in choose_layers(config.layers, entry + 1) if index < entry)
     layout = layout_of(anatomy, part, (*indices, entry))

@@ -23,12 +23,21 @@ class CacheSlots:
         self.offset = offset
 
     def extend(self, slot: int, new: Float[Tensor, "batch new width"]) -> Float[Tensor, "batch all width"]:
-        """Append the new tokens of one slot and return all of them."""
+        """Append the new tokens of one slot and return all of them.
+
+        Raises:
+            InputError: the model's own layers hold other tokens, so the cache was filled without this side network.
+        """
         index = self.offset + slot
         while len(self.cache.layers) <= index:
             self.cache.layers.append(DynamicLayer())
         layer: Any = self.cache.layers[index]
         keys, _ = layer.update(new[:, None], new.new_empty(len(new), 1, new.shape[1], 0))
+        if keys.shape[2] != (length := self.cache.get_seq_length()):
+            raise InputError(
+                f"The key-value cache holds {length} tokens, but the side network has seen {keys.shape[2]} of them: it "
+                "was filled beside another side network, or before attach(). Start with a fresh cache."
+            )
         return keys[:, 0]
 
 

@@ -23,7 +23,7 @@ def model_card(settings: dict[str, Any]) -> str:
     if is_hub and not base.startswith("embedded:"):
         header.append(f"base_model: {base}")
     header += ["license: other", "license_name: as-base-model", "---", ""]
-    method = _CLASSES[side["method"]]
+    method = _CLASSES.get(side["method"], side["method"])
     options = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(side.items()) if key != "method")
     kept = settings["kept"]
     memory = (

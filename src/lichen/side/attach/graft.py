@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPo
 
 from ...backbones.features import Features
 from ...backbones.late import replace_input
-from ...backbones.tap import Tap, first_tensor
+from ...backbones.tap import Tap, first_tensor, own_pass
 from ...backbones.trunk import Trunk
 from ...errors import GradientLeakError, InputError
 from .bank import Plan, SideBank, Slot
@@ -133,7 +133,8 @@ class Pass:
 
     def run(self, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the trunk and return its output with the side network's answer in it."""
-        if self.grad and any(parameter.requires_grad for parameter in self.trunk.module.parameters()):
+        look = self.grad and not self.call.checked
+        if look and any(parameter.requires_grad for parameter in self.trunk.module.parameters()):
             raise GradientLeakError(
                 "A parameter of the frozen backbone requires a gradient again. A side network never trains its "
                 "backbone: undo requires_grad_(True), or detach() first."
@@ -144,10 +145,11 @@ class Pass:
         handles = []
         if self.plan.late:
             first, *others = self.trunk.blocks[-self.plan.late :]
-            handles.append(first.register_forward_pre_hook(self._enter_late, with_kwargs=True))
-            handles += [block.register_forward_pre_hook(self._read_memory, with_kwargs=True) for block in others]
+            handles.append(first.register_forward_pre_hook(own_pass(self._enter_late), with_kwargs=True))
+            read = own_pass(self._read_memory)
+            handles += [block.register_forward_pre_hook(read, with_kwargs=True) for block in others]
         if hasattr(self.side, "finish"):
-            handles.append(self.trunk.layers[-1].register_forward_hook(self._keep_last))
+            handles.append(self.trunk.layers[-1].register_forward_hook(own_pass(self._keep_last)))
         try:
             with torch.no_grad(), Tap(self.trunk, self.plan.indices, self._consume):
                 output = forward(*args, **{**kwargs, "return_dict": True})

@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -39,6 +39,13 @@ def _features_by_part(self: Any, features: Any) -> Mapping[str, Features]:
     return features
 
 
+def _labels_of(self: Any) -> Literal["tokens", "classes"] | None:
+    """What labels are to this model; None where `config.num_labels` does not count them (multiple choice, regions)."""
+    if self.get_output_embeddings() is not None:
+        return "tokens"
+    return "classes" if type(self).__name__.endswith("Classification") else None
+
+
 def _check_stored_call(self: Any, batch: Mapping[str, Any]) -> None:
     """Refuse calls that stored features cannot answer."""
     if batch.get("past_key_values") is not None:
@@ -57,11 +64,11 @@ def _forward(kind: type) -> Any:
     def forward(self: Any, *args: Any, features: Any = None, **kwargs: Any) -> Any:
         bank: SideBank = self.lichen
         batch = {**dict(zip(names, args, strict=False)), **kwargs}
-        check_batch(self.config, batch, vocabulary=self.get_output_embeddings() is not None)
+        check_batch(self.config, batch, _labels_of(self))
         if features is not None:
             _check_stored_call(self, batch)
-        call = Call(_features_by_part(self, features), memory=_memory_in(batch))
         slot = bank.current if torch.is_grad_enabled() else None
+        call = Call(_features_by_part(self, features), memory=_memory_in(batch), checked=slot is not None)
         if slot is not None:
             _refuse_thawed(self, slot)
             if self.training and "use_cache" in names and batch.get("use_cache") is None:
@@ -156,7 +163,7 @@ def read_features(self: Any, **inputs: Any) -> Features | dict[str, Features]:
         raise InputError("No side network is active, so there is nothing to read features for. Call set_side(name).")
     if "decoder" in self.lichen_anatomy.paths:
         raise InputError("Encoder-decoders cannot be trained from stored features: every target changes them.")
-    check_batch(self.config, inputs, vocabulary=False)
+    check_batch(self.config, inputs, _labels_of(self))
     call = Call(recording={})
     with self.lichen.calling(call):
         type(self).lichen_original.forward(self, **inputs)
