@@ -30,18 +30,18 @@ from lichen.training.compare import Contender, Score, draw_batches, score, train
 from lichen.training.peers import lora
 
 MAX_TOKENS = 64
-RATES = (0.5, 1.0, 2.0)
+RATES = (0.3, 1.0, 3.0)
 """Each method tries its rate times these."""
 CONFIGS: dict[str, tuple[Any, float]] = {
     "UniPT, reduction 2": (lichen.UniPTConfig(reduction=2), 1e-3),
     "UniPT, reduction 8": (lichen.UniPTConfig(reduction=8), 1e-3),
     "SHERL, one late layer": (lichen.SHERLConfig(), 1e-3),
-    "LST, reduction 8": (lichen.LSTConfig(), 2e-3),
+    "LST, reduction 8": (lichen.LSTConfig(), 4e-3),
     "Pooled": (lichen.PooledConfig(), 2e-3),
-    "Probe": (lichen.ProbeConfig(), 1e-2),
+    "Probe": (lichen.ProbeConfig(), 3e-2),
 }
 LORA = "LoRA r=8, all layers"
-PEERS: dict[str, float] = {LORA: 1e-3, "LoRA r=8, last layer": 2e-3, "full fine-tuning": 5e-5}
+PEERS: dict[str, float] = {LORA: 3e-3, "LoRA r=8, last layer": 5e-3, "full fine-tuning": 1e-4}
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, ViTImageProcessorPil
 
 from lichen.backbones.backbone import Backbone
-from lichen.backbones.fingerprint import Fingerprint, digest_of, digest_of_settings, settings_of
+from lichen.backbones.fingerprint import Fingerprint, digest_of, digest_of_settings, fingerprint_of, settings_of
 
 from ..families import CONFIGS, make_model, make_trunk
 
@@ -122,3 +123,23 @@ def test_settings_do_not_tell_where_they_came_from(tmp_path) -> None:
     processor.save_pretrained(tmp_path)
     again = ViTImageProcessorPil.from_pretrained(tmp_path)
     assert digest_of_settings(settings_of(processor)) == digest_of_settings(settings_of(again))
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"hidden_act": "relu"}, False),
+        ({"layer_norm_eps": 1e-5}, False),
+        ({"num_attention_heads": 4}, False),
+        ({"num_labels": 7}, True),
+        ({"hidden_dropout_prob": 0.3}, True),
+        ({"architectures": ["BertForMaskedLM"]}, True),
+    ],
+    ids=str,
+)
+def test_settings_that_shape_the_answer_count_and_others_do_not(change: dict[str, Any], same: bool) -> None:
+    model, other = make_trunk("bert"), make_trunk("bert")
+    for key, value in change.items():
+        setattr(other.config, key, value)
+    found = fingerprint_of({"backbone": model}).differences(fingerprint_of({"backbone": other}))
+    assert [line.partition(":")[0] for line in found] == ([] if same else ["settings"])

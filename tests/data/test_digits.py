@@ -44,5 +44,5 @@ def test_missing_scikit_learn_names_the_install_line(monkeypatch: pytest.MonkeyP
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingPackageError, match=r"pip install 'lichen\[demo\]'"):
+    with pytest.raises(MissingPackageError, match="pip install scikit-learn"):
         load_digits()

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .embedded import embedded_id
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -22,6 +24,8 @@ class Fingerprint:
     """Precision of the weights; the digest depends on it."""
     weights: str
     """SHA-256 over names, shapes and bytes of all frozen weights and buffers."""
+    settings: str | None = None
+    """SHA-256 of the config's values that shape the answer (activation, heads, norm eps, rotary base …)."""
     preprocessing: str | None = None
     """SHA-256 of the processor's settings; None where no processor is known."""
     model_id: str = ""
@@ -32,7 +36,7 @@ class Fingerprint:
     def differences(self, other: Fingerprint) -> list[str]:
         """Sentences that name each field in which two backbones differ, most telling first."""
         found = []
-        for name in ("architecture", "dtype", "weights", "preprocessing"):
+        for name in ("architecture", "dtype", "settings", "weights", "preprocessing"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine is not None and theirs is not None and mine != theirs:
                 found.append(f"{name}: expected {_short(mine)}, got {_short(theirs)}")
@@ -78,6 +82,26 @@ def settings_of(processor: Any) -> Any:
     return {key: value for key, value in settings.items() if "path" not in key and key != "name_or_path"}
 
 
+_LABELS = ("num_labels", "id2label", "label2id", "problem_type", "classifier", "pooler_type", "summary")
+_BOOKKEEPING = ("_", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache", "return", "output_")
+_TOKENS = ("pad_token_id", "bos_token_id", "decoder_start_token_id", "forced_", "task_specific", "is_composition")
+
+
+def shaping_settings(config: Any) -> dict[str, Any]:
+    """Values of a transformers config that change what the frozen model answers, where they differ from the defaults.
+
+    Left out: labels and heads of the task, where it was saved and by which version, padding, and dropout, which is off.
+    """
+    if config is None:
+        return {}
+    ignored = (*_LABELS, *_BOOKKEEPING, *_TOKENS)
+    return {
+        key: value
+        for key, value in config.to_diff_dict().items()
+        if not key.startswith(ignored) and "drop" not in key and "config" not in key
+    }
+
+
 def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None, config: Any = None) -> Fingerprint:
     """Fingerprint of frozen modules by part name, e.g. {"vision": …, "text": …}. Reads all weights once.
 
@@ -87,19 +111,22 @@ def fingerprint_of(modules: Mapping[str, nn.Module], processor: Any = None, conf
         config: settings of the whole model, which tell where it came from.
     """
     tensors: dict[str, Tensor] = {}
-    shapes = []
+    shapes, settings = [], {}
     for part, module in modules.items():
         tensors.update({f"{part}.{name}": tensor for name, tensor in module.state_dict().items()})
         own = getattr(module, "config", None)
         width = next((getattr(own, key) for key in ("hidden_size", "d_model") if hasattr(own, key)), None)
+        settings[part] = shaping_settings(own)
         label = "" if part == "backbone" else f"{part} "
         shapes.append(f"{label}{type(module).__name__}" + (f" of width {width}" if width else ""))
     first = next(iter(modules.values()))
+    name = str(getattr(config, "_name_or_path", "") or "")
     return Fingerprint(
         architecture=", ".join(shapes),
         dtype=str(next(first.parameters()).dtype).removeprefix("torch."),
         weights=digest_of(tensors),
+        settings=digest_of_settings(settings),
         preprocessing=None if processor is None else digest_of_settings(settings_of(processor)),
-        model_id=str(getattr(config, "_name_or_path", "") or ""),
+        model_id=embedded_id(name) or name,
         revision=str(getattr(config, "_commit_hash", "") or ""),
     )

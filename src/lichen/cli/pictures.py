@@ -27,7 +27,7 @@ def blank_figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
-            "Pictures are drawn by matplotlib, which is missing. Install it: pip install 'lichen[demo]'"
+            "Pictures are drawn by matplotlib, which is missing. Install it: pip install matplotlib"
         ) from error
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

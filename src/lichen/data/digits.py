@@ -47,7 +47,7 @@ def load_digits(train: int = 1000, seed: int = 0) -> Digits:
         from sklearn import datasets
     except ImportError as error:
         raise MissingPackageError(
-            "The handwritten digits come with scikit-learn, which is missing. Install it: pip install 'lichen[demo]'"
+            "The handwritten digits come with scikit-learn, which is missing. Install it: pip install scikit-learn"
         ) from error
     bunch = datasets.load_digits()
     order = torch.randperm(len(bunch.target), generator=torch.Generator().manual_seed(seed))

@@ -37,11 +37,17 @@ class SideConfig:
         for field in fields(self):
             choices = get_args(get_type_hints(type(self))[field.name])
             if choices and all(isinstance(choice, str) for choice in choices):
-                pick(f"{type(self).__name__}.{field.name}", getattr(self, field.name), choices)
+                pick(f"{type(self).__name__}.{field.name}", str(getattr(self, field.name)), choices)
+            elif isinstance(field.default, bool) and not isinstance(getattr(self, field.name), bool):
+                value = getattr(self, field.name)
+                raise InputError(f"{type(self).__name__}.{field.name} must be True or False; got {value!r}.")
         for name in ("reduction", "rank", "queries", "late_layers"):
             value = getattr(self, name, 1)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{type(self).__name__}.{name} must be a whole number of at least 1; got {value!r}.")
+        embed = getattr(self, "embed", None)
+        if embed is not None and (isinstance(embed, bool) or not isinstance(embed, int) or embed < 1):
+            raise InputError(f"{type(self).__name__}.embed must be None or a whole number from 1; got {embed!r}.")
         temperature, dropout = getattr(self, "temperature", 1.0), getattr(self, "dropout", 0.0)
         if not isinstance(temperature, int | float) or not temperature > 0:
             raise InputError(f"{type(self).__name__}.temperature must be above 0; got {temperature!r}.")

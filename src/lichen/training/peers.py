@@ -27,9 +27,7 @@ def lora(model: Any, rank: int = 8, layers: Sequence[int] | None = None) -> Any:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise MissingPackageError(
-            "LoRA comes from PEFT, which is missing. Install it: pip install 'lichen[compare]'"
-        ) from error
+        raise MissingPackageError("LoRA comes from PEFT, which is missing. Install it: pip install peft") from error
     last_parts = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     targets = next((names for names in QUERY_AND_VALUE if last_parts.issuperset(names)), None)
     if targets is None:

@@ -7,12 +7,13 @@ its weight file is read, after its digest was checked. See `docs/embedded.md`.
 from __future__ import annotations
 
 from .efficientnet_lite import register_architectures
-from .loading import load_embedded, load_embedded_folder, load_processor
+from .loading import embedded_id, load_embedded, load_embedded_folder, load_processor
 from .registry import EMBEDDED, EmbeddedModel
 
 __all__ = [
     "EMBEDDED",
     "EmbeddedModel",
+    "embedded_id",
     "load_embedded",
     "load_embedded_folder",
     "load_processor",

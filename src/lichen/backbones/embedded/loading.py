@@ -23,7 +23,7 @@ from ...files import read_json, staged_folder, to_json, verify_folder
 from .dinov2 import convert_dinov2
 from .efficientnet_convert import convert_efficientnet_lite
 from .efficientnet_lite import register_architectures
-from .registry import EmbeddedModel, find_entry, verified_weights
+from .registry import EMBEDDED, EmbeddedModel, find_entry, verified_weights
 from .smollm2 import convert_smollm2
 
 logger = logging.getLogger(__name__)
@@ -97,6 +97,16 @@ def load_embedded_folder(name: str) -> Path:
     if not _is_usable(folder, entry):
         _convert(entry, weights, folder)
     return folder
+
+
+def embedded_id(folder: str) -> str | None:
+    """ "embedded:<name>" for the folder of an embedded model, by its path alone; None for any other."""
+    for name, entry in EMBEDDED.items():
+        converted = Path("embedded", f"{name}-{entry.sha256[:12]}")
+        place = converted if name in CONVERTERS else Path(entry.package, entry.weights).parent
+        if Path(folder).parts[-len(place.parts) :] == place.parts:
+            return f"embedded:{name}"
+    return None
 
 
 def cache_root() -> Path:

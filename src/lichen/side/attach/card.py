@@ -33,6 +33,11 @@ def model_card(settings: dict[str, Any]) -> str:
         "`model.print_trainable_parameters(batch)` measures it."
     )
     labels = ", ".join(settings["id2label"].values()) if settings["heads"] else ""
+    source = repr(base) if is_hub else "…"
+    imports = ["import lichen, transformers"]
+    if base.startswith("embedded:"):
+        imports.append("from lichen.backbones.embedded import load_embedded_folder")
+        source = f"load_embedded_folder({base.removeprefix('embedded:')!r})"
     lines = [
         f"# {method} beside {base if is_hub else backbone['architecture']}",
         "",
@@ -40,8 +45,8 @@ def model_card(settings: dict[str, Any]) -> str:
         "This folder holds the side network and the task head only; the backbone is loaded separately and unchanged.",
         "",
         "```python",
-        "import lichen, transformers",
-        f"model = transformers.{settings['model_class']}.from_pretrained({base if is_hub else '…'!r}"
+        *imports,
+        f"model = transformers.{settings['model_class']}.from_pretrained({source}"
         + (f", num_labels={settings['num_labels']})" if settings["heads"] else ")"),
         'model = lichen.load(model, "this folder")',
         "```",

@@ -113,10 +113,7 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
     if WEIGHTS not in manifest["sha256"] or SETTINGS not in manifest["sha256"]:
         raise CheckpointError(f"{str(path)!r} is not a saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}.")
     settings = _read_settings(path / SETTINGS)
-    try:
-        config = config_from_dict(settings["side"])
-    except TypeError as error:
-        raise CheckpointError(f"{SETTINGS}: the side network's settings cannot be used: {error}.") from error
+    config = config_from_dict(settings["side"])
     attached = isinstance(getattr(model, "lichen", None), SideBank)
     active = model.lichen.active if attached else None
     anatomy = model.lichen_anatomy if attached else dissect(model)
