@@ -11,23 +11,9 @@ from torch import nn
 from lichen.errors import InputError
 from lichen.side.lean import LeanLinear, compress, expand, lean_linear
 
+from .kept import kept_bytes
+
 SHAPES = [(8,), (5, 8), (2, 5, 8), (2, 3, 4, 8)]
-
-
-def kept_bytes(run, parameters=()) -> int:
-    """Bytes of the unique storages that autograd keeps while `run` is executed, parameters excluded."""
-    skip = {p.untyped_storage().data_ptr() for p in parameters}
-    seen: dict[int, int] = {}
-    alive = []
-
-    def pack(tensor):
-        alive.append(tensor)
-        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        run()
-    return sum(size for pointer, size in seen.items() if pointer not in skip)
 
 
 def parameters(outputs=6, inputs=8, dtype=torch.float64):

@@ -20,6 +20,7 @@ from lichen.side.reference import load_reference
 from lichen.testing.sides import TokenStore
 
 from .golden import CASES, check, count, inp, load, mask, parameters
+from .kept import kept_bytes
 from .published import use_attention
 
 BERT = Layout((12,) * 4, 12, heads=2, intermediate=16)
@@ -198,18 +199,10 @@ def test_encoder_decoder_reads_the_narrow_output():
 def test_projections_keep_exactly_their_states(keep, size):
     side = LST(LSTConfig(reduction=3, keep=keep), BERT)
     states = [torch.randn(2, 5, 12) for _ in range(4)]
-    kept: dict[int, int] = {}
-    held = []
-
-    def pack(value: Tensor) -> Tensor:
-        held.append(value)
-        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        return value
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        for index, state in enumerate(states):
-            side.reduce(index, state, None)
-    assert sum(kept.values()) == 4 * 2 * 5 * size
+    found = kept_bytes(
+        lambda: [side.reduce(index, state, None) for index, state in enumerate(states)], side.parameters()
+    )
+    assert found == 4 * 2 * 5 * size
 
 
 def test_bfloat16_autocast_runs_with_masks_and_trains():

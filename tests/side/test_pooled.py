@@ -17,6 +17,7 @@ from lichen.side.config import PooledConfig
 from lichen.side.pooled import EPS, Pooled, pool
 
 from .golden import count, mask
+from .kept import kept_bytes
 
 
 def plain(x: Tensor, scores: Tensor, valid: Tensor | None) -> Tensor:
@@ -79,21 +80,6 @@ def test_rounded_copies_bound_the_gradient(keep, bound):
     (full,) = torch.autograd.grad(plain(x, scores, None), scores, up)
     error = ((lean - full).norm() / full.norm()).item()
     assert 0 < error < bound
-
-
-def kept_bytes(run, skip: tuple[Tensor, ...] = ()) -> int:
-    known = {value.untyped_storage().data_ptr() for value in skip}
-    kept: dict[int, int] = {}
-    held = []
-
-    def pack(value: Tensor) -> Tensor:
-        held.append(value)
-        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        return value
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        run()
-    return sum(size for pointer, size in kept.items() if pointer not in known)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

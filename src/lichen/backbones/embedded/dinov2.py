@@ -16,6 +16,7 @@ from transformers import Dinov2Config
 
 from ...files import to_json
 from .onnx_reader import OnnxWeights, read_onnx
+from .preprocessing import square_preprocessor
 
 _LAYERS = 12
 _LINEAR = (
@@ -42,21 +43,8 @@ _OTHERS = (
     "layernorm.bias",
 )
 
-PREPROCESSOR = {
-    "image_processor_type": "BitImageProcessor",
-    "do_convert_rgb": True,
-    "do_resize": True,
-    "size": {"height": 224, "width": 224},
-    "resample": 3,
-    "do_center_crop": False,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-}
-"""Side, mean and standard deviation are those the package uses. The whole picture is resized to the square, so that
-nothing is cut off and boxes scale by one factor an axis; the package itself pads the short side instead."""
+PREPROCESSOR = square_preprocessor(224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""Side, mean and standard deviation are those the package uses; the package itself pads the short side instead."""
 
 
 def dinov2_config() -> Dinov2Config:

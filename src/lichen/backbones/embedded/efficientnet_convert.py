@@ -14,6 +14,7 @@ from torch import Tensor
 from ...errors import CheckpointError
 from ...files import to_json
 from .efficientnet_lite import EfficientNetLiteConfig, EfficientNetLiteForImageClassification
+from .preprocessing import square_preprocessor
 
 _OUTSIDE = {
     "_conv_stem": "efficientnet_lite.embeddings.convolution",
@@ -31,22 +32,10 @@ _INSIDE = {
     "_bn2": "project.normalization",
 }
 
-PREPROCESSOR = {
-    "image_processor_type": "BitImageProcessor",
-    "do_convert_rgb": True,
-    "do_resize": True,
-    "size": {"height": 224, "width": 224},
-    "resample": 3,
-    "do_center_crop": False,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": [127 / 255] * 3,
-    "image_std": [128 / 255] * 3,
-}
+PREPROCESSOR = square_preprocessor(224, mean=[127 / 255] * 3, std=[128 / 255] * 3)
 """Pixels become (value - 127) / 128, as in the TensorFlow training code of the Lite models. The README of
 efficientnet-lite-pytorch repeats the ImageNet mean and deviation of its parent project, but the running statistics
-inside the weights fit (value - 127) / 128 only. The whole picture is resized to the square; nothing is cut off."""
+inside the weights fit (value - 127) / 128 only."""
 
 
 def convert_efficientnet_lite(weights: Path, folder: Path) -> None:
