@@ -14,7 +14,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,8 +194,9 @@ def main() -> None:
     print(f"read the backbone once over {len(data.ids):,} texts: {read:.1f} s", file=sys.stderr)
     tune = options.tune_steps or options.steps
     rates = choose_rates(data, tune, options.batch, options.only)
-    seeds: list[Callable[[], Any]] | range = range(options.seeds)
-    scores = [run(rates, data, data.train, data.test, options.steps, options.batch, seed) for seed in seeds]
+    scores = [
+        run(rates, data, data.train, data.test, options.steps, options.batch, seed) for seed in range(options.seeds)
+    ]
     text = table([list(column) for column in zip(*scores, strict=True)], rates)
     error = 100 * (0.85 * 0.15 / len(data.test)) ** 0.5
     text += (

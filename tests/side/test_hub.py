@@ -48,6 +48,13 @@ def test_another_class_is_refused(tmp_path: Path) -> None:
         lichen.Pooled.from_pretrained(tmp_path)
 
 
+def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lichen.side.hub.FORMAT", 2)
+    lichen.UniPT(lichen.UniPTConfig(), WIDTHS).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="has format 2; this version reads 1"):
+        lichen.UniPT.from_pretrained(tmp_path)
+
+
 def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     lichen.UniPT(lichen.UniPTConfig(), WIDTHS).save_pretrained(tmp_path)
     data = bytearray((tmp_path / WEIGHTS).read_bytes())

@@ -61,14 +61,14 @@ class Tap:
 
     def _before(self, position: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._take(position, first_tensor(args, kwargs), _grid_of(args[1:]))
+            self._take(position, first_tensor(args, kwargs), grid_of(args[1:]))
 
         return hook
 
     def _after(self, position: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             state = output if isinstance(output, Tensor) else output[0]
-            self._take(position, state, None if isinstance(output, Tensor) else _grid_of(output[1:]))
+            self._take(position, state, None if isinstance(output, Tensor) else grid_of(output[1:]))
 
         return hook
 
@@ -91,7 +91,7 @@ def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     return next(value for value in kwargs.values() if isinstance(value, Tensor))
 
 
-def _grid_of(values: tuple[Any, ...]) -> tuple[int, int] | None:
+def grid_of(values: tuple[Any, ...]) -> tuple[int, int] | None:
     """Swin's stages get the grid as a tuple of whole numbers, and give their output a second time as a map."""
     for value in values:
         if isinstance(value, Tensor) and value.ndim == 4:

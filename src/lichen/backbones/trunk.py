@@ -103,13 +103,14 @@ class Trunk:
         return Features(
             states=(),
             final=self.to_state(final, grid),
-            mask=self._mask(inputs),
+            mask=self.mask_of(inputs),
             grid=grid,
             pooled=None if pooled is None else pooled.flatten(1),
             anchor=self._anchor(inputs),
         )
 
-    def _mask(self, inputs: dict[str, Any]) -> Tensor | None:
+    def mask_of(self, inputs: dict[str, Any]) -> Tensor | None:
+        """(batch, tokens), True where a token is real; None where the trunk's arguments mark no padding."""
         mask = inputs.get("attention_mask")
         return None if mask is None or mask.ndim != 2 else mask.bool()
 

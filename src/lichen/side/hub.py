@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelHubMixin
 
 from ..errors import CheckpointError, InputError
-from ..files import read_json, staged_folder, to_json, verify_folder
+from ..files import staged_folder, to_json
 from .config import config_from_dict
-from .storage import CARD, FORMAT, SETTINGS, WEIGHTS, fill, local_folder, read_tensors, write_tensors
+from .storage import CARD, FORMAT, SETTINGS, WEIGHTS, fill, open_saved, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from .base import Layout
@@ -94,13 +94,7 @@ class SavedSide(ModelHubMixin):
         """
         from .base import Layout
 
-        path = local_folder(pretrained_model_name_or_path, revision)
-        manifest = verify_folder(path)
-        if not {WEIGHTS, SETTINGS} <= set(manifest["sha256"]):
-            raise CheckpointError(
-                f"{str(path)!r} holds no saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}."
-            )
-        settings = read_json(path / SETTINGS)
+        path, settings = open_saved(pretrained_model_name_or_path, revision)
         if settings.get("class") != cls.__name__:
             found = settings.get("class") or "a side network attached to a task model; use lichen.load(model, folder)"
             raise CheckpointError(f"{str(path)!r} holds {found}, not {cls.__name__}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
-from ..files import MANIFEST
+from ..files import MANIFEST, read_json, verify_folder
 
 WEIGHTS = "model.safetensors"
 SETTINGS = "lichen.json"
@@ -41,6 +42,28 @@ def local_folder(folder: str | os.PathLike[str], revision: str | None = None) ->
             f"{os.fspath(folder)!r} is neither a folder here nor a repository that could be downloaded: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+def open_saved(folder: str | os.PathLike[str], revision: str | None = None) -> tuple[Path, dict[str, Any]]:
+    """Find a saved side network, check every digest and read its settings.
+
+    Args:
+        folder: local folder or hub id. revision: of the hub repository.
+
+    Returns:
+        The local folder, and the contents of its settings file.
+
+    Raises:
+        CheckpointError: nothing there, damaged files, no side network, or one saved in another format.
+    """
+    path = local_folder(folder, revision)
+    manifest = verify_folder(path)
+    if not {WEIGHTS, SETTINGS} <= set(manifest["sha256"]):
+        raise CheckpointError(f"{str(path)!r} is not a saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}.")
+    settings = read_json(path / SETTINGS)
+    if settings.get("format") != FORMAT:
+        raise CheckpointError(f"{SETTINGS} has format {settings.get('format')!r}; this version reads {FORMAT}.")
+    return path, settings
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

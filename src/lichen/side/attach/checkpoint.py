@@ -17,9 +17,9 @@ from torch import Tensor
 from ...backbones.fingerprint import Fingerprint, fingerprint_of
 from ...backbones.parts import frozen_modules
 from ...errors import CheckpointError, InputError
-from ...files import read_json, staged_folder, to_json, verify_folder
+from ...files import staged_folder, to_json
 from ..config import config_from_dict
-from ..storage import CARD, FILES, FORMAT, SETTINGS, WEIGHTS, fill, local_folder, read_tensors, write_tensors
+from ..storage import CARD, FILES, FORMAT, SETTINGS, WEIGHTS, fill, open_saved, read_tensors, write_tensors
 from .bank import SideBank
 from .card import model_card
 
@@ -108,11 +108,8 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
     from . import attach, detach
     from .anatomy import dissect
 
-    path = local_folder(folder)
-    manifest = verify_folder(path)
-    if WEIGHTS not in manifest["sha256"] or SETTINGS not in manifest["sha256"]:
-        raise CheckpointError(f"{str(path)!r} is not a saved side network: its manifest lacks {WEIGHTS} or {SETTINGS}.")
-    settings = _read_settings(path / SETTINGS)
+    path, settings = open_saved(folder)
+    _check_settings(settings)
     config = config_from_dict(settings["side"])
     attached = isinstance(getattr(model, "lichen", None), SideBank)
     active = model.lichen.active if attached else None
@@ -132,11 +129,8 @@ def load(model: Any, folder: str | os.PathLike[str], name: str | None = None, *,
     return model
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    """Settings of a saved side network, complete and of the right types."""
-    settings = read_json(path)
-    if settings.get("format") != FORMAT:
-        raise CheckpointError(f"{SETTINGS} has format {settings.get('format')!r}; this version reads {FORMAT}.")
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Refuse settings of a side network that are incomplete or of the wrong types."""
     for key, kind in (("name", str), ("model_class", str), ("side", dict), ("backbone", dict), ("heads", dict)):
         if not isinstance(settings.get(key), kind):
             raise CheckpointError(
@@ -144,7 +138,6 @@ def _read_settings(path: Path) -> dict[str, Any]:
             )
     if wrong := set(settings["backbone"]) ^ {field.name for field in fields(Fingerprint)}:
         raise CheckpointError(f"{SETTINGS}: the backbone's fingerprint differs in its fields {sorted(wrong)}.")
-    return settings
 
 
 def _check_model(model: Any, anatomy: Any, settings: dict[str, Any], check_backbone: bool) -> None:

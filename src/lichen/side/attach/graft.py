@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPo
 
 from ...backbones.features import Features
 from ...backbones.late import replace_input
-from ...backbones.tap import Tap, first_tensor, own_pass
+from ...backbones.tap import Tap, first_tensor, grid_of, own_pass
 from ...backbones.trunk import Trunk
 from ...errors import GradientLeakError, InputError
 from .bank import Plan, SideBank, Slot
@@ -140,8 +140,7 @@ class Pass:
                 "backbone: undo requires_grad_(True), or detach() first."
             )
         inputs = self.trunk.bind(args, kwargs)
-        mask = inputs.get("attention_mask")
-        self.mask = None if mask is None or mask.ndim != 2 else mask.bool()
+        self.mask = self.trunk.mask_of(inputs)
         handles = []
         if self.plan.late:
             first, *others = self.trunk.blocks[-self.plan.late :]
@@ -175,7 +174,7 @@ class Pass:
 
     def _enter_late(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Fuse what came so far and let the late layer see it. From here on gradients flow, until the trunk returns."""
-        guide = self.trunk.to_state(first_tensor(args, kwargs).detach(), _grid_in(args))
+        guide = self.trunk.to_state(first_tensor(args, kwargs).detach(), grid_of(args[1:]))
         if self.plan.reads_entry:
             self._consume(len(self.plan.indices), guide)
         if self.recording:
@@ -234,11 +233,6 @@ class Pass:
 def _precision_of(side: nn.Module, default: torch.dtype) -> torch.dtype:
     """What a side network computes in: float32 beside a backbone in half precision, in which it would not train."""
     return next((parameter.dtype for parameter in side.parameters()), default)
-
-
-def _grid_in(args: tuple[Any, ...]) -> tuple[int, int] | None:
-    """Swin's blocks get their grid as second argument."""
-    return args[1] if len(args) > 1 and isinstance(args[1], tuple) and len(args[1]) == 2 else None
 
 
 def graft_trunk(trunk: Trunk, part: str, bank: SideBank, projection: nn.Module | None) -> None:
