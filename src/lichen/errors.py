@@ -25,6 +25,15 @@ class MissingPackageError(InputError, ImportError):
     """An optional package is absent; the message holds the line that installs it."""
 
 
+class BadSample(InputError):
+    """One sample that cannot be used: a corrupt picture, an empty text. Others of its set may be fine."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        super().__init__(f"{id}: {reason}")
+        self.id = id
+        self.reason = reason
+
+
 class GradientLeakError(LichenError, RuntimeError):
     """Something inside the frozen backbone was kept for the backward pass."""
 

@@ -20,6 +20,7 @@ from .embedded import EMBEDDED, load_embedded, load_processor
 from .features import Features
 from .fingerprint import Fingerprint, fingerprint_of
 from .layers import choose_layers
+from .outline import Outline
 from .parts import frozen_modules, parts_of, projection_of
 from .tap import Tap, own_pass
 
@@ -102,6 +103,17 @@ class Backbone:
         trunk = self.trunks[pick("part", part or self.part or next(iter(self.trunks)), self.trunks)]
         return tuple(trunk.widths[index] for index in choose_layers(layers, len(trunk.widths)))
 
+    def outline(self, part: str | None = None) -> Outline:
+        """Sizes and kind of a part: all that a side network and a head need to know of it.
+
+        Raises:
+            InputError: no such part.
+        """
+        name = pick("part", part or self.part or next(iter(self.trunks)), self.trunks)
+        path = projection_of(self.model, name)
+        embed = None if path is None else self.model.get_submodule(path).out_features
+        return Outline.of(self.trunks[name], embed)
+
     def __call__(self, *, layers: int | Sequence[int] | None = None, **inputs: Any) -> Features:
         """One frozen pass over a batch.
 
@@ -149,6 +161,30 @@ class Backbone:
             anchor=rest.anchor,
             indices=indices,
         )
+
+    @torch.no_grad()
+    def summarise(self, features: Features) -> Tensor:
+        """The backbone's own summary of features that it gave: their `pooled` once more, from `final` and `anchor`.
+
+        Args:
+            features: all tokens of this backbone's part, padding included, as one pass left them.
+
+        Raises:
+            InputError: the part leaves no summary vector.
+        """
+        part = self.part or self._part_of(features)
+        pooled = self.trunks[part].repool(self.trunks[part].to_native(features.final), features.anchor)
+        if pooled is None:
+            raise InputError(f"The {part} of {type(self.model).__name__} has no summary vector.")
+        projected = self._project(part, pooled.flatten(1))
+        assert projected is not None
+        return projected
+
+    def _part_of(self, features: Features) -> str:
+        """Which tower features come from, where the inputs chose it."""
+        if "vision" in self.paths:
+            return "text" if features.grid is None else "vision"
+        return next(iter(self.paths))
 
     def _choose_part(self, inputs: dict[str, Any]) -> str:
         if self.part is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -53,6 +54,40 @@ class Features:
         states = tuple(self.states[self.indices.index(index)] for index in indices)
         return replace(self, states=states, indices=indices)
 
+    @classmethod
+    def cat(cls, parts: Sequence[Features]) -> Features:
+        """Join batches of the same states; shorter ones are padded on the right with zeros, which the mask tells.
+
+        Raises:
+            InputError: no parts, or parts that hold other states, grids or summaries than the first.
+        """
+        if not parts:
+            raise InputError("There are no features to join.")
+        first = parts[0]
+        for part in parts[1:]:
+            if (part.indices, part.grid, part.widths) != (first.indices, first.grid, first.widths):
+                raise InputError("Only features of the same hidden states on the same grid can be joined.")
+            if (part.pooled is None, part.anchor is None) != (first.pooled is None, first.anchor is None):
+                raise InputError("Only features that all have, or all lack, pooled output and anchor can be joined.")
+        mask = None
+        if not first.is_maps:
+            lengths = {part.final.shape[1] for part in parts}
+            if len(lengths) > 1 or any(part.mask is not None for part in parts):
+                masks = [part.final.new_ones(part.final.shape[:2], dtype=torch.bool) for part in parts]
+                mask = _stack([m if p.mask is None else p.mask for m, p in zip(masks, parts, strict=True)])
+        return replace(
+            first,
+            states=tuple(_stack(states) for states in zip(*(part.states for part in parts), strict=True)),
+            final=_stack([part.final for part in parts]),
+            mask=mask,
+            pooled=_stack([part.pooled for part in parts if part.pooled is not None])
+            if first.pooled is not None
+            else None,
+            anchor=_stack([part.anchor for part in parts if part.anchor is not None])
+            if first.anchor is not None
+            else None,
+        )
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Channel width of every state, shallow to deep."""
@@ -85,3 +120,21 @@ class Features:
             return value[rows] if isinstance(value, Tensor) else value
 
         return replace(self, **{field.name: take(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along the batch; what has tokens (the second of two or three axes) is padded to the longest."""
+    if len(tensors) == 1:
+        return tensors[0]
+    if tensors[0].ndim == 3 or tensors[0].dtype == torch.bool:
+        longest = max(tensor.shape[1] for tensor in tensors)
+        tensors = [_padded(tensor, longest) for tensor in tensors]
+    return torch.cat(list(tensors))
+
+
+def _padded(tensor: Tensor, tokens: int) -> Tensor:
+    """(batch, n, ...) with zeros (False) up to `tokens`."""
+    missing = tokens - tensor.shape[1]
+    if not missing:
+        return tensor
+    return torch.cat([tensor, tensor.new_zeros(tensor.shape[0], missing, *tensor.shape[2:])], 1)

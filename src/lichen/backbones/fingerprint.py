@@ -61,6 +61,11 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def digests_of(module: nn.Module) -> dict[str, str]:
+    """SHA-256 of each tensor in a module's state dict, by name: for loading a part of it with the same certainty."""
+    return {name: digest_of({name: tensor}) for name, tensor in module.state_dict().items()}
+
+
 def digest_of_settings(settings: Any) -> str:
     """SHA-256 of anything that can be written as JSON, independent of key order."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()

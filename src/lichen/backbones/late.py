@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .features import Features
+from .outline import Outline
 from .tap import own_pass
 from .trunk import Trunk
 
@@ -46,14 +47,7 @@ def check_late(trunk: Trunk, late_layers: int) -> int:
         InputError: too many. Of a token model one layer has to stay before them; of a staged one the last stage may be
             re-run whole, if it is nothing but its blocks.
     """
-    most = len(trunk.blocks) - (0 if last_stage_is_blocks(trunk) else 1)
-    if late_layers > most:
-        what = "layers" if trunk.kind == "tokens" else "blocks of the last stage"
-        raise InputError(
-            f"late_layers={late_layers} is too many: of the {len(trunk.blocks)} {what} of "
-            f"{type(trunk.module).__name__} at most {most} can see a changed state."
-        )
-    return late_layers
+    return Outline.of(trunk).check_late(late_layers)
 
 
 def last_stage_is_blocks(trunk: Trunk) -> bool:

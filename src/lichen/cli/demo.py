@@ -59,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"Cannot write to folder {str(args.out)!r}: {error.strerror}. Choose one with --out."
         ) from error
-    from .pictures import blank_figure, draw_predictions, draw_table
+    from ..figures import check_can_draw
+    from .pictures import draw_predictions, draw_table
 
-    blank_figure(1.0, 1.0)  # A missing matplotlib is told now, not after the training.
+    check_can_draw()
     started = time.perf_counter()
     scores, contenders, digits = compete(args.steps, args.seed)
     seconds = time.perf_counter() - started
@@ -176,7 +177,6 @@ def prepare(
 
 def read_once(model: Any, pictures: Any, progress: Any) -> Features:
     """All hidden states of all pictures, by one frozen pass."""
-    import torch
 
     from ..backbones.backbone import Backbone
     from ..backbones.features import Features
@@ -188,13 +188,7 @@ def read_once(model: Any, pictures: Any, progress: Any) -> Features:
     for part in pictures.split(64):
         parts.append(backbone(pixel_values=part))
         progress.advance(stage, len(part))
-    return Features(
-        states=tuple(torch.cat(states) for states in zip(*(part.states for part in parts), strict=True)),
-        final=torch.cat([part.final for part in parts]),
-        grid=parts[0].grid,
-        pooled=torch.cat([part.pooled for part in parts if part.pooled is not None]),
-        indices=parts[0].indices,
-    )
+    return Features.cat(parts)
 
 
 def report(scores: list[Score], values: dict[str, Any], names: dict[str, Path]) -> str:

@@ -21,6 +21,10 @@ from ..errors import InputError, nearest
 
 VERBS = {
     "demo": "the main job in a few minutes, offline: a picture, a table and the next commands",
+    "cache": "run the frozen backbones of a recipe once over its data",
+    "train": "train a recipe into a run folder",
+    "evaluate": "measure a trained run",
+    "predict": "ask a trained run about your own pictures or texts",
     "env": "versions, devices, embedded models and folders, for a report of a problem",
 }
 

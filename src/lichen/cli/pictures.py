@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..errors import MissingPackageError
+from ..figures import GREEN, GREY, INK, RED, blank_figure
 from ..memory import MIB
 from ..training.compare import Score
-
-INK, GREY, GREEN, RED = "#22302b", "#8a938f", "#3f7d58", "#b3392f"
-
-
-def blank_figure(width: float, height: float) -> Any:
-    """A matplotlib figure that needs no window; sizes in inches.
-
-    Raises:
-        MissingPackageError: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "Pictures are drawn by matplotlib, which is missing. Install it: pip install matplotlib"
-        ) from error
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def draw_table(scores: Sequence[Score], base: str, path: Path) -> None:

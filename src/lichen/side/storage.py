@@ -83,6 +83,7 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         save_file(plain, path, metadata={"format": "pt"})
+        path.chmod(0o644)
     except SafetensorError as error:
         raise OSError(str(error)) from error
 

@@ -39,7 +39,7 @@ class Scale(Side):
 
 
 def test_unknown_settings_say_where_to_add_them() -> None:
-    with pytest.raises(InputError, match=r"knows no side network for ScaleConfig. Add it to .*SIDES"):
+    with pytest.raises(InputError, match=r"No side network is known for ScaleConfig. Add it to .*SIDES"):
         lichen.attach(make_model("sequence", "bert"), ScaleConfig())
 
 

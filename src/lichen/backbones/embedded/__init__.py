@@ -6,6 +6,7 @@ its weight file is read, after its digest was checked. See `docs/embedded.md`.
 
 from __future__ import annotations
 
+from .configs import embedded_config
 from .efficientnet_lite import register_architectures
 from .loading import embedded_id, load_embedded, load_embedded_folder, load_processor
 from .registry import EMBEDDED, EmbeddedModel
@@ -13,6 +14,7 @@ from .registry import EMBEDDED, EmbeddedModel
 __all__ = [
     "EMBEDDED",
     "EmbeddedModel",
+    "embedded_config",
     "embedded_id",
     "load_embedded",
     "load_embedded_folder",

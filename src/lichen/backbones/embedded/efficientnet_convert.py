@@ -38,14 +38,20 @@ efficientnet-lite-pytorch repeats the ImageNet mean and deviation of its parent 
 inside the weights fit (value - 127) / 128 only."""
 
 
+def efficientnet_lite0_config() -> EfficientNetLiteConfig:
+    """Settings of EfficientNet-Lite0 with its ImageNet classifier."""
+    config = EfficientNetLiteConfig(architectures=["EfficientNetLiteForImageClassification"], dtype="float32")
+    config.num_labels = 1000
+    return config
+
+
 def convert_efficientnet_lite(weights: Path, folder: Path) -> None:
     """Write `folder` as a Hugging Face `EfficientNetLiteForImageClassification` from the `.pth` file `weights`.
 
     Raises:
         CheckpointError: the file is not a plain dict of tensors, or does not hold EfficientNet-Lite0.
     """
-    config = EfficientNetLiteConfig(architectures=["EfficientNetLiteForImageClassification"], dtype="float32")
-    config.num_labels = 1000
+    config = efficientnet_lite0_config()
     state = rename_state(_read_tensors(weights), config)
     with torch.device("meta"):
         expected = EfficientNetLiteForImageClassification(config).state_dict()

@@ -44,10 +44,23 @@ class EfficientNetLiteConfig(PreTrainedConfig):
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution without bias whose padding follows the size of its input, as TensorFlow's "SAME"."""
+    """Convolution whose padding follows the size of its input, as TensorFlow's "SAME".
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, groups: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, groups=groups, bias=False)
+    Arguments are those of nn.Conv2d, whose own `padding` comes on top: PEFT makes LoRA's convolutions by the class of
+    the one that they adapt.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=bias)  # type: ignore[arg-type]
 
     def forward(self, input: Float[Tensor, "batch channels rows columns"]) -> Float[Tensor, "batch out h w"]:
         """Pad each axis to what ceil(size / stride) outputs need, then convolve."""
@@ -72,7 +85,7 @@ class ConvNorm(nn.Module):
         linear: bool = False,
     ) -> None:
         super().__init__()
-        self.convolution = SameConv2d(*channels, kernel, stride, groups)
+        self.convolution = SameConv2d(*channels, kernel, stride, groups=groups)
         self.normalization = nn.BatchNorm2d(channels[1], eps=config.batch_norm_eps, momentum=config.batch_norm_momentum)
         self.activation = nn.Identity() if linear else nn.ReLU6()
 

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from ...backbones.late import LateLayers, check_late
+from ...backbones.late import LateLayers
 from ...backbones.layers import choose_layers
-from ...backbones.trunk import Trunk
+from ...backbones.outline import Outline
 from ...errors import InputError
-from ..base import EncoderDecoderSide, Layout, Side
-from ..config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, SideConfig, UniPTConfig
+from ..base import EncoderDecoderSide, Side
+from ..config import LSTConfig, SHERLConfig, SideConfig, UniPTConfig
+from ..fit import SIDES, chosen, fit_side, layout_of, reading_of
 from ..lst import LST, lst_encoder_decoder
 from ..lst_t5 import LSTT5
 from ..ops import NormKind
-from ..pooled import Pooled
 from ..probe import Probe
 from ..pruning import start_from_backbone
-from ..sherl import SHERL
-from ..sherl_embedding import SHERLEmbedding
 from ..sherl_encoder_decoder import SHERLEncoderDecoder
-from ..sherl_maps import SHERLMaps
-from ..unipt import UniPT
-from ..unipt_embedding import UniPTEmbedding
 from ..unipt_encoder_decoder import UniPTEncoderDecoder
-from ..unipt_maps import UniPTMaps
 from .anatomy import Anatomy
 from .bank import Plan, Slot
-
-EMBEDDING_FORMS = ("clip", "clip-plain")
-SIDES: dict[type[SideConfig], Callable[[Any, Layout], Side]] = {
-    LSTConfig: LST,
-    PooledConfig: Pooled,
-    ProbeConfig: Probe,
-}
-"""Side networks built from settings and a layout alone. Add a row to attach one of your own to models of one trunk."""
 
 
 @dataclass(frozen=True)
@@ -118,112 +104,49 @@ def _check_fit(model: Any, anatomy: Anatomy, config: SideConfig) -> None:
         )
 
 
-def layout_of(anatomy: Anatomy, part: str, indices: tuple[int, ...]) -> Layout:
-    """What a side network for the chosen states of one trunk is built from."""
-    trunk = anatomy.trunks[part]
-    settings: Any = trunk.config
-    heads = getattr(settings, "num_attention_heads", None) or getattr(settings, "num_heads", None) or 1
-    intermediate = next(
-        (
-            value
-            for name in ("intermediate_size", "d_ff", "encoder_ffn_dim", "n_inner", "ffn_dim")
-            if isinstance(value := getattr(settings, name, None), int)
-        ),
-        0,
-    )
-    return Layout(
-        widths=tuple(trunk.widths[index] for index in indices),
-        width=trunk.widths[-1],
-        kind=trunk.kind,
-        causal=trunk.causal,
-        embed=anatomy.embeds.get(part, trunk.pooled),
-        heads=heads if isinstance(heads, int) else 1,
-        intermediate=intermediate,
-    )
-
-
-def chosen(trunk: Trunk, config: SideConfig) -> tuple[int, ...]:
-    """Numbers of the hidden states that a side network reads from a trunk."""
-    layers = config.layers
-    if isinstance(config, ProbeConfig):
-        layers = 1
-    elif trunk.kind == "maps" and layers is None:
-        # All stages, without the stem, as published.
-        layers = tuple(range(1, len(trunk.widths)))
-    indices = choose_layers(layers, len(trunk.widths))
-    # A ladder starts from the embedding output whatever layers it keeps.
-    return (0, *indices) if isinstance(config, LSTConfig) and 0 not in indices else indices
+def _outline(anatomy: Anatomy, part: str) -> Outline:
+    return Outline.of(anatomy.trunks[part], anatomy.embeds.get(part))
 
 
 def _single(anatomy: Anatomy, part: str, config: SideConfig, start: Start) -> tuple[Side, Plan]:
     trunk, towers = anatomy.trunks[part], anatomy.kind == "towers"
-    embedding = towers and getattr(config, "form", "auto") in ("auto", *EMBEDDING_FORMS)
-    if isinstance(config, SHERLConfig) and not embedding:
-        return _sherl(anatomy, part, config)
-    indices = chosen(trunk, config)
-    layout = layout_of(anatomy, part, indices)
-    side: Side
-    if isinstance(config, UniPTConfig):
-        side = (UniPTEmbedding if embedding else UniPTMaps if trunk.kind == "maps" else UniPT)(config, layout)
-    elif isinstance(config, SHERLConfig):
-        side = SHERLEmbedding(config, layout)
-    elif type(config) in SIDES:
-        side = SIDES[type(config)](config, layout)
-    else:
-        raise InputError(
-            f"attach() knows no side network for {type(config).__name__}. "
-            "Add it to lichen.side.attach.build.SIDES, and its settings to lichen.side.config.CONFIGS."
-        )
+    outline = _outline(anatomy, part)
+    late = reading_of(config, outline, towers).late
+    # T5's late layers cannot run alone: its attached model runs them in place.
+    runner = LateLayers(trunk, late) if late and getattr(trunk.config, "model_type", "") != "t5" else None
+    side, reading = fit_side(config, outline, runner, towers)
     if isinstance(side, LST):
-        start(side, [indices[1:]])
+        start(side, [reading.indices[1:]])
+    if late:
+        return side, Plan(reading.indices, late, entry=reading.entry, fused=True)
     if side.pooled_only or isinstance(side, Probe):
-        return side, Plan(indices, output="embedding" if towers else "vector")
-    return side, Plan(indices)
-
-
-def _sherl(anatomy: Anatomy, part: str, config: SHERLConfig) -> tuple[Side, Plan]:
-    """SHERL reads the states before the late layers, and what enters them as guide."""
-    trunk = anatomy.trunks[part]
-    late = check_late(trunk, config.late_layers)
-    if trunk.kind == "maps":
-        # The guide comes from inside the last stage, or from the stage before where all of the last one is late.
-        last = len(trunk.widths) - 1
-        whole = late == len(trunk.blocks)
-        guide = last - 1 if whole else last
-        indices = tuple(index for index in chosen(trunk, config) if index < guide)
-        layout = layout_of(anatomy, part, indices)
-        layout = replace(layout, widths=(*layout.widths, trunk.widths[guide]))
-        plan = Plan(indices, late, entry=guide if whole else None, fused=True)
-        return SHERLMaps(config, layout, LateLayers(trunk, late)), plan
-    entry = len(trunk.widths) - 1 - late
-    indices = tuple(index for index in choose_layers(config.layers, entry + 1) if index < entry)
-    layout = layout_of(anatomy, part, (*indices, entry))
-    runner = LateLayers(trunk, late) if getattr(trunk.config, "model_type", "") != "t5" else None
-    return SHERL(config, layout, runner), Plan(indices, late, entry=entry, fused=True)
+        return side, Plan(reading.indices, output="embedding" if towers else "vector")
+    return side, Plan(reading.indices)
 
 
 def _encoder_decoder(anatomy: Anatomy, config: SideConfig, start: Start) -> tuple[dict[str, Side], dict[str, Plan]]:
     encoder, decoder = anatomy.trunks["encoder"], anatomy.trunks["decoder"]
+    below_outline, above_outline = _outline(anatomy, "encoder"), _outline(anatomy, "decoder")
     is_t5 = getattr(encoder.config, "model_type", "") in ("t5", "mt5", "umt5", "longt5")
     norm: NormKind = "rms" if is_t5 else "layer"
     eps = float(getattr(encoder.config, "layer_norm_epsilon", 1e-5))
     if isinstance(config, SHERLConfig):
-        late = check_late(decoder, config.late_layers)
+        late = above_outline.check_late(config.late_layers)
         entry = len(decoder.widths) - 1 - late
         below = choose_layers(config.layers, len(encoder.widths))
         # The guide is the last chosen state below the late block; the gated skip is what enters that block (2.4).
         read = tuple(index for index in choose_layers(config.layers, len(decoder.widths)) if index <= entry)
         above = tuple(index for index in read if index < entry)
         pair: EncoderDecoderSide = SHERLEncoderDecoder(
-            config, layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", read), norm, eps
+            config, layout_of(below_outline, below), layout_of(above_outline, read), norm, eps
         )
         plans = {
             "encoder": Plan(below, fused=True, output="memory"),
             "decoder": Plan(above, late, reads_entry=entry in read, entry=entry, fused=True),
         }
         return {"encoder": pair.encoder, "decoder": pair.decoder}, plans
-    below, above = chosen(encoder, config), chosen(decoder, config)
-    layouts = layout_of(anatomy, "encoder", below), layout_of(anatomy, "decoder", above)
+    below, above = chosen(below_outline, config), chosen(above_outline, config)
+    layouts = layout_of(below_outline, below), layout_of(above_outline, above)
     if isinstance(config, UniPTConfig):
         pair = UniPTEncoderDecoder(config, *layouts, norm=norm, norm_eps=eps)
     elif isinstance(config, LSTConfig):

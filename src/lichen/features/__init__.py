@@ -1,0 +1,1 @@
+"""The FeatureStore: hidden states of a frozen backbone on disk, computed once."""

@@ -1,0 +1,1 @@
+"""Heads: adapted features in, a task's raw outputs and losses out."""

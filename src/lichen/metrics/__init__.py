@@ -1,0 +1,1 @@
+"""The official protocols by which answers are scored."""

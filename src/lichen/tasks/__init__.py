@@ -1,0 +1,13 @@
+"""Tasks: one question asked of samples. A task ties data, head, loss, metric and drawing together.
+
+`TASKS` holds one row a task. Read `task.py` for what a task is, then one of the others.
+"""
+
+from __future__ import annotations
+
+from .classify import Classify
+from .retrieve import Retrieve
+from .task import Task
+
+TASKS: dict[str, type[Task]] = {"classify": Classify, "retrieve": Retrieve}
+"""By the `task` of a recipe."""

@@ -1,0 +1,226 @@
+"""`Task`: one question asked of samples. How they become inputs and targets, which head answers, how answers score.
+
+Concrete tasks are the other files of this folder. Training, evaluation and prediction use a task through this class
+alone, so a new task is one file and one row in `tasks.TASKS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from ..backbones.features import Features
+from ..data.config import DataConfig
+from ..data.dataset import Dataset
+from ..data.inputs import ImageInputs, TextInputs
+from ..data.views import Views
+from ..errors import InputError
+from ..heads.given import Given
+from ..heads.summary import Pooling
+from ..scene import Scene
+
+Inputs = ImageInputs | TextInputs
+"""What a backbone reads, sample by sample."""
+Fetch = Callable[[str, Tensor], Features]
+"""Features of some rows of a part, from a store or from a live backbone."""
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Settings of a task's head. Each task reads those that concern it."""
+
+    pooling: Pooling = "auto"
+    """How one vector is made of a sample: mean, cls, cls+mean, last, pooled, gpo; auto fits the backbone."""
+    dropout: float = 0.1
+    """classify: before the last layer."""
+    label_smoothing: float = 0.0
+    """classify: share of a target that is spread over all classes."""
+    balanced: bool = False
+    """classify: weight classes by the inverse of their frequency in training."""
+    width: int = 256
+    """retrieve: width of the common space."""
+    loss: Literal["contrastive", "triplet"] = "contrastive"
+    """retrieve: symmetric contrastive, or the triplets of VSE-infinity."""
+    temperature: float = 0.07
+    """retrieve: where the contrastive loss starts."""
+    margin: float = 0.2
+    """retrieve: of the triplets."""
+    warm_up: float = 1.0
+    """retrieve: epochs in which all negatives of a triplet count, before the hardest alone."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How the inputs of one part are made."""
+
+    processor: Any
+    """Tokenizer or image processor of the backbone."""
+    size: int | None = None
+    """Side of the square pictures in pixels; None takes the processor's."""
+    max_tokens: int = 128
+    """Longest text."""
+    views: Views | None = None
+    """Several fixed views a picture."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is learnt from or measured: one row an example."""
+
+    rows: Mapping[str, Int[Tensor, " examples"]]
+    """By part: which of its inputs the example reads."""
+    targets: Mapping[str, Tensor]
+    """What the head is told, (examples, ...) each."""
+    names: tuple[str, ...]
+    """What messages call each example."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def without(self, part: str, bad: Sequence[int]) -> Examples:
+        """The examples that do not read any of some inputs of a part."""
+        if not len(bad):
+            return self
+        keep = ~torch.isin(self.rows[part], torch.as_tensor(list(bad)))
+        return self.take(keep.nonzero().flatten())
+
+    def take(self, places: Int[Tensor, " places"]) -> Examples:
+        """Some of the examples, by place."""
+        return Examples(
+            {part: rows[places] for part, rows in self.rows.items()},
+            {name: values[places] for name, values in self.targets.items()},
+            tuple(self.names[place] for place in places.tolist()),
+        )
+
+    def batches(self, size: int) -> Iterator[Examples]:
+        """All examples in order, `size` at a time."""
+        for places in torch.arange(len(self)).split(size):
+            yield self.take(places)
+
+
+class Task(ABC):
+    """One question. Built from a data set for training, or from saved settings for prediction."""
+
+    name: ClassVar[str]
+    """Of the recipe's `task`."""
+    headline: str
+    """The metric that is watched, plotted and compared; larger is better."""
+    headline_unit: ClassVar[Literal["share", "points"]] = "share"
+    """Shares are shown in percent."""
+
+    @staticmethod
+    @abstractmethod
+    def parts(data: DataConfig) -> tuple[str, ...]:
+        """What the task reads, a backbone each, by the kind of its data.
+
+        Raises:
+            InputError: the task cannot be learnt from this kind of data.
+        """
+
+    @classmethod
+    @abstractmethod
+    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig) -> Task:
+        """The task that a data set poses."""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, Any], head: HeadConfig) -> Task:
+        """The inverse of `settings`."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a trained head's answers mean, as JSON can hold it."""
+
+    @abstractmethod
+    def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
+        """All inputs of a part, of every split."""
+
+    @abstractmethod
+    def examples(self, dataset: Dataset, split: str) -> Examples:
+        """What a split teaches or measures.
+
+        Raises:
+            InputError: the data set has no such split.
+        """
+
+    @abstractmethod
+    def make_head(self, given: Mapping[str, Given], dataset: Dataset | None = None) -> nn.Module:
+        """A fresh head: `forward(features by part, targets or None) -> {"loss": …, outputs}`.
+
+        Args:
+            given: what reaches it, by part.
+            dataset: whose training side may weigh the classes; None where a trained head is loaded.
+        """
+
+    @abstractmethod
+    def measure(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
+        """Metrics by the task's official protocol.
+
+        Args:
+            outputs: of the model for all examples of a split, one row an example.
+            targets: of the same examples.
+        """
+
+    def score(self, model: nn.Module, fetch: Fetch, examples: Examples, batch: int = 64) -> dict[str, float]:
+        """Metrics of a model on examples, by `measure`.
+
+        Args:
+            model: `forward(features by part, targets or None)`.
+            fetch: gives features.
+            examples: of one split.
+            batch: examples at a time.
+        """
+        parts = []
+        with torch.inference_mode(), evaluating(model):
+            for some in examples.batches(batch):
+                parts.append(model({part: fetch(part, rows) for part, rows in some.rows.items()}))
+        outputs = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        return self.measure(outputs, examples.targets)
+
+    @abstractmethod
+    def answer(self, outputs: Mapping[str, Tensor], scenes: Sequence[Scene]) -> list[Scene]:
+        """Scenes with what the model says of them.
+
+        Args:
+            outputs: of the model for these samples.
+            scenes: what is known of them already.
+        """
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode inside the block, and in its own mode after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def picture_inputs(dataset: Dataset, how: Preparation) -> ImageInputs:
+    """All pictures of a data set."""
+    return ImageInputs(dataset, range(len(dataset)), how.processor, how.size, how.views)
+
+
+def text_inputs(texts: Sequence[str], names: Sequence[str], how: Preparation) -> TextInputs:
+    """Texts with their ids.
+
+    Raises:
+        InputError: the processor is none for texts.
+    """
+    tokenizer = getattr(how.processor, "tokenizer", how.processor)
+    if not hasattr(tokenizer, "encode"):
+        raise InputError(
+            f"These samples are texts, but {type(how.processor).__name__} prepares pictures. Choose a text backbone, "
+            "such as embedded:minilm."
+        )
+    return TextInputs(texts, names, tokenizer, how.max_tokens)

@@ -1,0 +1,381 @@
+"""From a recipe to a trained run: read the data, see to the features, fit the networks, train, measure, save.
+
+Read `prepare`, then `train`; the verbs of the command line call nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import TrainingArguments
+
+from .. import __version__
+from ..data.dataset import Dataset
+from ..data.readers import load
+from ..data.views import Views
+from ..errors import CheckpointError, InputError
+from ..files import to_json, write_atomic
+from ..heads.given import Given
+from ..side.fit import reading_of
+from ..tasks import TASKS
+from ..tasks.model import SideModel
+from ..tasks.task import Examples, Preparation, Task
+from .curves import CURVES, check_can_draw, draw_curves
+from .metrics_log import METRICS
+from .order import RowDataset
+from .recipe import Recipe
+from .run import RECIPE, PartRecord, Run
+from .sources import Source, load_processor, open_source
+from .trainer import LichenTrainer
+
+FEATURES = Path("lichen-features")
+"""Where stores lie, unless the recipe says otherwise; relative to the current folder."""
+ENVIRONMENT = "environment.json"
+SKIPPED = "skipped.json"
+Report = Callable[[str, int, int], None]
+"""Told of a part's frozen pass: its name, samples done, samples in all."""
+
+
+@dataclass
+class Prepared:
+    """All that a training needs before the first step."""
+
+    recipe: Recipe
+    dataset: Dataset
+    task: Task
+    sources: dict[str, Source]
+    seconds: float
+    """Time that making or opening the features took."""
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Samples left out: id and reason."""
+        found = dict(self.dataset.skipped)
+        for source in self.sources.values():
+            found |= source.skipped
+        return found
+
+    def examples(self, split: str) -> Examples:
+        """Examples of a split, without those that read a bad sample. Training gets every view, the others the first.
+
+        Raises:
+            InputError: the data set has no such split, or nothing of it is left.
+        """
+        found = self.task.examples(self.dataset, split)
+        views = self.recipe.store.views
+        if views > 1:
+            found = _with_views(found, self.sources, views, every=split == "train")
+        for part, source in self.sources.items():
+            found = found.without(part, source.bad_rows)
+        if not len(found):
+            raise InputError(f"No usable sample is left in the {split!r} split.")
+        return found
+
+
+def prepare(
+    recipe: Recipe,
+    *,
+    layers: Mapping[str, Sequence[int]] | None = None,
+    report: Report | None = None,
+    share: tuple[int, int] = (0, 1),
+) -> Prepared:
+    """Read the data and make, complete or open the features of each part.
+
+    Args:
+        recipe: of the run.
+        layers: hidden states that stores must hold by part; None takes those that the recipe's side networks read.
+        report: told of the frozen passes.
+        share: this process's share of the shards.
+
+    Raises:
+        InputError: the data, a backbone or a store cannot be used.
+    """
+    dataset = load(recipe.data)
+    task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head)
+    started = time.perf_counter()
+    base = Path(recipe.store.folder) if recipe.store.folder else FEATURES
+    sources = {}
+    for part, config in recipe.backbones.items():
+        views = Views(recipe.store.views, recipe.seed) if recipe.store.views > 1 else None
+        how = Preparation(load_processor(config), config.size, config.max_tokens, views)
+        inputs = task.inputs(dataset, part, how)
+        progress = None if report is None else _reporter(report, part)
+        needed = None if layers is None else tuple(layers[part])
+        if needed is None and recipe.store.layers is None:
+            needed = _needed(recipe, part)
+        sources[part] = open_source(part, config, inputs, dataset, recipe.store, needed, base, progress, share)
+    return Prepared(recipe, dataset, task, sources, time.perf_counter() - started)
+
+
+def _reporter(report: Report, part: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(part, done, total)
+
+
+def _needed(recipe: Recipe, part: str) -> tuple[int, ...]:
+    """Hidden states that the side network of a part reads, from the backbone's config alone."""
+    from .estimate import fake_backbone
+
+    config = recipe.backbones[part]
+    outline = fake_backbone(config.name, part=config.part, revision=config.revision).outline()
+    return reading_of(recipe.sides[part], outline).stored
+
+
+def _with_views(examples: Examples, sources: Mapping[str, Source], views: int, every: bool) -> Examples:
+    """Examples whose pictures have several views in the store: one example a view, or the plain view alone."""
+    several = {part: getattr(source.inputs, "views", None) is not None for part, source in sources.items()}
+    places = torch.arange(len(examples)).repeat_interleave(views if every else 1)
+    number = torch.arange(len(places)) % views if every else torch.zeros(len(places), dtype=torch.long)
+    found = examples.take(places)
+    rows = {part: rows * views + number if several[part] else rows for part, rows in found.rows.items()}
+    return replace(found, rows=rows)
+
+
+def fit(prepared: Prepared, seed: int) -> tuple[SideModel, dict[str, PartRecord]]:
+    """Fresh side networks and head, the same for a seed whether features are stored or live."""
+    recipe = prepared.recipe
+    torch.manual_seed(seed)
+    sides = {part: source.fit(recipe.sides[part])[0] for part, source in prepared.sources.items()}
+    records = {
+        part: PartRecord(source.config, source.fingerprint, source.outline, recipe.sides[part])
+        for part, source in prepared.sources.items()
+    }
+    given = {part: Given.of(prepared.sources[part].outline, side) for part, side in sides.items()}
+    return SideModel(sides, prepared.task.make_head(given, prepared.dataset)), records
+
+
+class Batches:
+    """Makes a batch of examples: features from the stores, or prepared inputs for the live backbones."""
+
+    def __init__(
+        self, examples: Examples, sources: Mapping[str, Source], layers: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        self.examples = examples
+        self.sources = dict(sources)
+        self.layers = dict(layers)
+
+    def __call__(self, rows: Sequence[int]) -> dict[str, Any]:
+        """Batch of examples by place; see `trainer.Collate`."""
+        places = torch.tensor(list(rows))
+        some = self.examples.take(places)
+        batch: dict[str, Any] = {"targets": dict(some.targets), "rows": places}
+        stored = {part: source for part, source in self.sources.items() if source.store is not None}
+        if len(stored) == len(self.sources):
+            batch["features"] = {
+                part: self.sources[part].features(some.rows[part], self.layers[part]) for part in stored
+            }
+        else:
+            batch["samples"] = {
+                part: [source.inputs[row] for row in some.rows[part].tolist()] for part, source in self.sources.items()
+            }
+        return batch
+
+    def read(self, samples: Mapping[str, Any]) -> dict[str, Any]:
+        """Features of prepared inputs, by the live backbones."""
+        return {part: self.sources[part].read(inputs, self.layers[part]) for part, inputs in samples.items()}
+
+    def dataset(self) -> RowDataset:
+        """The examples as the trainer draws them; texts with their lengths."""
+        lengths = _lengths(self.examples, self.sources)
+        return RowDataset(range(len(self.examples)), self.examples.names, lengths)
+
+
+def _lengths(examples: Examples, sources: Mapping[str, Source]) -> list[int] | None:
+    """Tokens of each example, over all its texts; None for pictures."""
+    total: Tensor | None = None
+    for part, source in sources.items():
+        if hasattr(source.inputs, "lengths"):
+            tokens = source.inputs.lengths()[examples.rows[part]]
+            total = tokens if total is None else total + tokens
+    return None if total is None else total.tolist()
+
+
+class _Both:
+    """One collator for training and dev: places of dev follow those of training."""
+
+    def __init__(self, train: Batches, dev: Batches | None) -> None:
+        self.train, self.dev = train, dev
+
+    def __call__(self, rows: Sequence[int]) -> dict[str, Any]:
+        start = len(self.train.examples)
+        if self.dev is not None and rows[0] >= start:
+            batch = self.dev([row - start for row in rows])
+            return {**batch, "rows": batch["rows"] + start}
+        return self.train(rows)
+
+
+def train(
+    recipe: Recipe, folder: Path, *, resume: bool = False, quiet: bool = False, report: Report | None = None
+) -> Run:
+    """Train a recipe into a run folder.
+
+    Args:
+        recipe: what to train.
+        folder: of the run; made if needed.
+        resume: go on from its newest checkpoint.
+        quiet: show no progress.
+        report: told of the frozen passes.
+
+    Raises:
+        InputError: wrong settings or data, or a folder that holds another run.
+        Interrupted: a signal came; a checkpoint was saved.
+        NonFiniteError: the loss or a gradient was not finite.
+        OutOfMemoryError: memory ran out.
+    """
+    check_can_draw()
+    prepared = prepare(recipe, report=report)
+    model, records = fit(prepared, recipe.seed)
+    layers = {part: record.layers for part, record in records.items()}
+    examples = prepared.examples("train")
+    batches = Batches(examples, prepared.sources, layers)
+    dev = Batches(prepared.examples("dev"), prepared.sources, layers) if "dev" in prepared.dataset.splits else None
+    _open_folder(recipe, folder, prepared)
+    trainer = make_trainer(prepared, model, batches, dev, folder, quiet)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=resume or None)
+    seconds = time.perf_counter() - started
+    facts: dict[str, Any] = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "examples": len(examples),
+        "skipped": len(prepared.skipped),
+        "steps": trainer.state.global_step,
+        "seconds": round(seconds, 3),
+        "feature_seconds": round(prepared.seconds, 3),
+        "kept_bytes": trainer.kept_bytes,
+    }
+    run = Run(prepared.task, recipe.head, records, model, facts, folder)
+    facts["metrics"] = {
+        split: run.score(prepared.sources, prepared.examples(split))
+        for split in ("dev", "test")
+        if split in prepared.dataset.splits
+    }
+    if trainer.is_world_process_zero():
+        run.save(folder)
+        if (folder / METRICS).is_file():
+            draw_curves(folder / METRICS, folder / CURVES)
+    return run
+
+
+def evaluate(
+    run: Run, recipe: Recipe, splits: Sequence[str] | None = None, report: Report | None = None
+) -> dict[str, dict[str, float]]:
+    """Metrics of a trained run on the data of a recipe, by split.
+
+    Args:
+        run: trained.
+        recipe: its own, or one with other data.
+        splits: which; None takes dev and test as far as there are such.
+        report: told of the frozen passes.
+
+    Raises:
+        InputError: no such split, or the data do not fit the run.
+        CheckpointError: the features come from another backbone than the run's.
+    """
+    layers = {part: record.layers for part, record in run.parts.items()}
+    prepared = prepare(recipe, layers=layers if recipe.store.layers is None else None, report=report)
+    for part, source in prepared.sources.items():
+        if wrong := run.parts[part].fingerprint.differences(source.fingerprint):
+            raise CheckpointError(f"The features of {part!r} come from another backbone. {'; '.join(wrong)}.")
+    if prepared.task.settings() != run.task.settings():
+        raise InputError(
+            f"These data pose another question than the run was trained for: {prepared.task.settings()} against "
+            f"{run.task.settings()}."
+        )
+    wanted = splits or [split for split in ("dev", "test") if split in prepared.dataset.splits]
+    return {split: run.score(prepared.sources, prepared.examples(split)) for split in wanted}
+
+
+def _open_folder(recipe: Recipe, folder: Path, prepared: Prepared) -> None:
+    """Write what is known before the first step."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / RECIPE, recipe.to_toml().encode())
+        write_atomic(folder / ENVIRONMENT, to_json(environment()))
+        if prepared.skipped:
+            write_atomic(folder / SKIPPED, to_json(prepared.skipped))
+    except OSError as error:
+        raise InputError(f"Cannot write to folder {str(folder)!r}: {error.strerror}. Choose one with --out.") from error
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine of a run."""
+    found: dict[str, Any] = {"lichen": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for name in ("torch", "transformers", "accelerate", "safetensors", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {**found, "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+
+
+def make_trainer(
+    prepared: Prepared, model: nn.Module, train_side: Batches, dev: Batches | None, folder: Path, quiet: bool
+) -> LichenTrainer:
+    """The trainer of a recipe."""
+    recipe, settings = prepared.recipe, prepared.recipe.train
+    steps = -1 if settings.steps is None else settings.steps
+    epochs = 3.0 if settings.epochs is None else settings.epochs
+    updates = (
+        steps if steps > 0 else int(epochs * -(-len(train_side.examples) // (settings.batch * settings.accumulate)))
+    )
+    args = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        num_train_epochs=epochs,
+        per_device_train_batch_size=settings.batch,
+        per_device_eval_batch_size=max(settings.batch, 32),
+        gradient_accumulation_steps=settings.accumulate,
+        learning_rate=settings.lr,
+        weight_decay=settings.weight_decay,
+        warmup_steps=int(settings.warmup * updates),
+        lr_scheduler_type=settings.schedule,
+        max_grad_norm=settings.clip,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        dataloader_pin_memory=torch.accelerator.is_available(),
+        eval_strategy="steps" if settings.eval_every and dev is not None else "no",
+        eval_steps=settings.eval_every or None,
+        save_strategy="steps" if settings.save_every else "no",
+        save_steps=settings.save_every or 500,
+        save_total_limit=settings.keep,
+        dataloader_num_workers=settings.workers,
+        bf16=settings.precision == "bfloat16",
+        report_to=list(settings.trackers),
+        seed=recipe.seed,
+        disable_tqdm=True,
+    )
+    both = _Both(train_side, dev)
+    measure = prepared.task.measure
+
+    def compute(prediction: Any) -> dict[str, float]:
+        outputs = {name: torch.as_tensor(value) for name, value in prediction.predictions.items()}
+        targets = {name: torch.as_tensor(value) for name, value in prediction.label_ids.items()}
+        return {name: value for name, value in measure(outputs, targets).items() if "/" not in name or "_to_" in name}
+
+    live = any(source.store is None for source in prepared.sources.values())
+    return LichenTrainer(
+        model,
+        args,
+        both,
+        train_side.dataset(),
+        None if dev is None else _shifted(dev.dataset(), len(train_side.examples)),
+        read=train_side.read if live else None,
+        compute_metrics=compute,
+        resume_command=f"lichen train --resume {folder}",
+        buckets=settings.buckets,
+        quiet=quiet,
+    )
+
+
+def _shifted(rows: RowDataset, by: int) -> RowDataset:
+    lengths = None if rows.lengths is None else rows.lengths.tolist()
+    return RowDataset([row + by for row in rows.rows], rows.ids, lengths)

@@ -1,0 +1,231 @@
+"""`Source`: where the features of a part come from: a store on disk or a live backbone, with the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
+
+from ..backbones.backbone import PREFIX, Backbone
+from ..backbones.embedded import EMBEDDED
+from ..backbones.features import Features
+from ..backbones.fingerprint import Fingerprint
+from ..backbones.late import LateLayers
+from ..backbones.outline import Outline
+from ..backbones.partial import load_late
+from ..data.dataset import Dataset
+from ..errors import BadSample, InputError, pick
+from ..features.config import StoreConfig
+from ..features.reading import read
+from ..features.skipped import Tally
+from ..features.store import FeatureStore
+from ..side.base import Side
+from ..side.config import SideConfig
+from ..side.fit import fit_side, reading_of
+from ..tasks.task import Inputs
+from .recipe import BackboneConfig, StoreChoice
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many samples are done."""
+
+
+@dataclass
+class Source:
+    """Features of one part of a task."""
+
+    part: str
+    config: BackboneConfig
+    inputs: Inputs
+    outline: Outline
+    fingerprint: Fingerprint
+    store: FeatureStore | None
+    """None where the backbone runs in every step."""
+    backbone: Backbone | None
+    """None where a store stands for it."""
+    skipped: dict[str, str]
+    """Inputs that cannot be used, with the reason."""
+    fresh: bool = False
+    """Whether the store was made in this call, from nothing."""
+
+    def features(self, rows: Sequence[int] | Int[Tensor, " rows"], layers: tuple[int, ...]) -> Features:
+        """Features of some inputs, padded to the longest, holding the given hidden states."""
+        numbers = rows.tolist() if isinstance(rows, Tensor) else list(rows)
+        if self.store is not None:
+            return self.store.select(layers)[numbers]
+        return self.read([self.inputs[row] for row in numbers], layers)
+
+    def read(self, samples: Sequence[dict[str, Tensor]], layers: tuple[int, ...]) -> Features:
+        """Run the backbone over prepared inputs."""
+        assert self.backbone is not None
+        return read(self.backbone, samples, layers)
+
+    @cached_property
+    def bad_rows(self) -> tuple[int, ...]:
+        """Rows of the inputs that cannot be used."""
+        return tuple(row for row, name in enumerate(self.inputs.ids) if name in self.skipped)
+
+    def fit(self, side: SideConfig) -> tuple[Side, tuple[int, ...]]:
+        """A fresh side network for this part, and the hidden states that it reads. SHERL loads its late layers."""
+        reading = reading_of(side, self.outline)
+        late = None
+        if reading.late:
+            late = LateLayers(self._late_trunk(reading.late), reading.late)
+        return fit_side(side, self.outline, late)[0], reading.stored
+
+    def _late_trunk(self, count: int) -> Any:
+        if self.backbone is not None:
+            trunks = self.backbone.trunks
+            return trunks[pick("part", self.config.part or next(iter(trunks)), trunks)]
+        config, digests = self.config, None if self.store is None else self.store.digests
+        return load_late(config.name, count, part=config.part, revision=config.revision, digests=digests)
+
+
+def load_backbone(config: BackboneConfig) -> Backbone:
+    """The frozen model of a part. Its processor is there too.
+
+    Raises:
+        InputError: nothing is found, or the model comes without a processor.
+    """
+    backbone = Backbone.from_pretrained(config.name, part=config.part, revision=config.revision)
+    if backbone.processor is None:
+        raise InputError(
+            f"{config.name!r} comes without a tokenizer or an image processor. Save its tokenizer.json or "
+            "preprocessor_config.json beside its weights."
+        )
+    return backbone
+
+
+def load_processor(config: BackboneConfig) -> Any:
+    """Tokenizer or image processor of a part, without its weights.
+
+    Raises:
+        InputError: there is none.
+    """
+    from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer
+
+    from ..backbones.embedded import load_processor as embedded_processor
+
+    if config.name.startswith(PREFIX):
+        return embedded_processor(pick("embedded model", config.name.removeprefix(PREFIX), EMBEDDED))
+    for loader in (AutoProcessor, AutoTokenizer, AutoImageProcessor):
+        try:
+            return loader.from_pretrained(config.name, revision=config.revision)
+        except (OSError, ValueError, KeyError, ImportError):
+            continue
+    raise InputError(
+        f"No tokenizer or image processor is found for {config.name!r}. Give a hub id, or a folder that holds "
+        "tokenizer.json or preprocessor_config.json."
+    )
+
+
+def store_folder(
+    config: BackboneConfig, inputs: Inputs, dataset: Dataset, part: str, store: StoreConfig, base: Path
+) -> Path:
+    """Where the store of a part lies: its name follows from all that decides its contents, so that none is mistaken."""
+    told = {
+        "backbone": asdict(config),
+        "weights": _weights_of(config),
+        "inputs": inputs.settings,
+        "samples": _digest_of_samples(inputs, dataset),
+        "store": asdict(store),
+    }
+    key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    model = config.name.removeprefix(PREFIX).rstrip("/").rpartition("/")[2]
+    return base / f"{part}-{model}-{store.codec}-{key}"
+
+
+def _weights_of(config: BackboneConfig) -> list[Any]:
+    """What tells that the weights in a local folder were exchanged, without reading them."""
+    folder = Path(config.name)
+    if not folder.is_dir():
+        return []
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.safetensors"))]
+
+
+def _digest_of_samples(inputs: Inputs, dataset: Dataset) -> str:
+    """SHA-256 over the ids and contents of all samples; of files their size stands for the contents."""
+    digest = hashlib.sha256()
+    for name in inputs.ids:
+        digest.update(f"{name}\n".encode())
+    texts = getattr(inputs, "texts", None)
+    if texts is not None:
+        for text in texts:
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    elif dataset.pixels is not None:
+        digest.update(dataset.pixels.tobytes())
+    else:
+        for scene in dataset.scenes:
+            path = None if scene.image is None else Path(scene.image)
+            digest.update(str(path.stat().st_size if path is not None and path.is_file() else 0).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def open_source(
+    part: str,
+    config: BackboneConfig,
+    inputs: Inputs,
+    dataset: Dataset,
+    choice: StoreChoice,
+    layers: tuple[int, ...] | None,
+    base: Path,
+    progress: Progress | None = None,
+    share: tuple[int, int] = (0, 1),
+) -> Source:
+    """The source of a part: its store, which is made or completed where needed, or its live backbone.
+
+    Args:
+        part: of the task.
+        config: of the backbone.
+        inputs: what it reads.
+        dataset: where they come from.
+        choice: of the store, or of none.
+        layers: hidden states to keep, where the recipe names none itself.
+        base: folder of stores.
+        progress: told of the frozen pass.
+        share: this process's share of the shards.
+
+    Raises:
+        InputError: the backbone cannot be had, too many samples are bad, or the store's folder is in other use.
+    """
+    if choice.live:
+        backbone = load_backbone(config)
+        skipped = _look_through(inputs, progress)
+        outline = backbone.outline(config.part)
+        return Source(part, config, inputs, outline, backbone.fingerprint, None, backbone, skipped)
+    wanted = choice.config() if choice.layers is not None or layers is None else replace(choice.config(), layers=layers)
+    folder = store_folder(config, inputs, dataset, part, wanted, base)
+    store, fresh = FeatureStore.find(folder), not folder.exists()
+    if store is None:
+        store = FeatureStore.build(
+            load_backbone(config),
+            inputs,
+            folder,
+            wanted,
+            part=config.part,
+            batch=choice.batch,
+            progress=progress,
+            share=share,
+        )
+    elif progress is not None:
+        progress(len(inputs), len(inputs))
+    return Source(part, config, inputs, store.outline, store.fingerprint, store, None, dict(store.skipped), fresh)
+
+
+def _look_through(inputs: Inputs, progress: Progress | None) -> dict[str, str]:
+    """Try every sample once, as the writer of a store does, so that a bad one does not end a training midway."""
+    tally = Tally(len(inputs))
+    for row in range(len(inputs)):
+        try:
+            inputs[row]
+        except BadSample as bad:
+            tally.add(bad)
+        if progress is not None:
+            progress(row + 1, len(inputs))
+    return tally.skipped
