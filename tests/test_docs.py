@@ -1,18 +1,75 @@
-"""What the documentation shows runs as written, and what it links to exists."""
+"""What the documentation shows runs as written, what it lists is complete, and what it links to exists."""
 
 from __future__ import annotations
 
 import re
 import runpy
+import tomllib
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lichen.backbones.embedded import load_embedded_folder
+from lichen.cli.main import VERBS
+from lichen.data.config import DataConfig
+from lichen.data.readers import READERS
 from lichen.errors import MissingPackageError
+from lichen.features.config import CODECS, StoreConfig
+from lichen.side.config import CONFIGS
+from lichen.tasks import TASKS
+from lichen.tasks.task import HeadConfig
+from lichen.training.peers import PEERS
+from lichen.training.recipe import (
+    SHIPPED,
+    BackboneConfig,
+    CompareConfig,
+    StoreChoice,
+    TrainConfig,
+    from_dict,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+SECTIONS = {
+    "data": DataConfig,
+    "backbone": BackboneConfig,
+    "head": HeadConfig,
+    "store": StoreChoice,
+    "train": TrainConfig,
+    "compare": CompareConfig,
+}
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", read(page), flags=re.DOTALL | re.MULTILINE)
+
+
+def section(page: str, title: str) -> str:
+    """What stands under a heading of the second level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", read(page), flags=re.DOTALL | re.MULTILINE)
+    assert found is not None, f"{page} has no section {title!r}"
+    return found[1]
+
+
+def named(text: str) -> set[str]:
+    """All that stands between single back quotes."""
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+def run_in_order(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    found = blocks(page, "python")
+    assert len(found) >= least
+    monkeypatch.chdir(folder)
+    script = folder / "page.py"
+    script.write_text("\n".join(found), encoding="utf-8")
+    runpy.run_path(str(script), run_name="page")
 
 
 def test_python_blocks_of_side_networks_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,13 +77,16 @@ def test_python_blocks_of_side_networks_run_in_order(tmp_path: Path, monkeypatch
         load_embedded_folder("minilm")
     except MissingPackageError as error:
         pytest.skip(str(error))
-    text = (ROOT / "docs" / "side-networks.md").read_text("utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) >= 5
-    monkeypatch.chdir(tmp_path)
-    script = tmp_path / "side_networks.py"
-    script.write_text("\n".join(blocks), encoding="utf-8")
-    runpy.run_path(str(script), run_name="side_networks")
+    run_in_order("docs/side-networks.md", tmp_path, monkeypatch, least=5)
+
+
+def test_python_blocks_of_features_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_in_order("docs/features.md", tmp_path, monkeypatch, least=6)
+    shown = capsys.readouterr().out
+    assert "text 3 20" in shown and "come from another backbone" in shown and "1 of 2 shards are there" in shown
+    assert [line.split()[0] for line in shown.splitlines() if "largest error" in line] == list(CODECS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -45,6 +105,88 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_memory_table_of_the_readme_is_the_measured_one() -> None:
-    readme, measured = (ROOT / "README.md").read_text("utf-8"), (ROOT / "docs" / "memory.md").read_text("utf-8")
-    table = re.search(r"<!-- memory: vit-base -->\n(.*?)\n<!-- /memory -->", readme, flags=re.DOTALL)
-    assert table is not None and table[1] in measured
+    table = re.search(r"<!-- memory: vit-base -->\n(.*?)\n<!-- /memory -->", read("README.md"), flags=re.DOTALL)
+    assert table is not None and table[1] in read("docs/memory.md")
+
+
+# --- recipes
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_key_of_a_recipe_is_explained(name: str) -> None:
+    told = named(section("docs/recipes.md", f"[{name}]"))
+    assert {field.name for field in fields(SECTIONS[name])} <= told  # type: ignore[arg-type]
+
+
+def test_every_key_of_every_side_network_is_explained() -> None:
+    told = named(section("docs/recipes.md", "[side]"))
+    assert {"method", *CONFIGS} <= told
+    assert {field.name for config in CONFIGS.values() for field in fields(config)} <= told
+
+
+def defaults_told(name: str) -> dict[str, Any]:
+    """Defaults in the tables of a section, of rows with one key and a value that TOML can say."""
+    found = {}
+    for line in section("docs/recipes.md", f"[{name}]").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) > 2 and re.fullmatch(r"`\w+`", cells[0]):
+            try:
+                value = tomllib.loads(f"value = {cells[1].strip('`')}".replace("\\|", "|"))["value"]
+            except tomllib.TOMLDecodeError:
+                continue
+            found[cells[0].strip("`")] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def default_of(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_defaults_are_the_real_ones(name: str) -> None:
+    told = defaults_told(name)
+    assert told, "no default was read"
+    real = {field.name: default_of(field) for field in fields(SECTIONS[name])}  # type: ignore[arg-type]
+    assert told == {key: real[key] for key in told}
+
+
+def test_kinds_tasks_methods_and_shipped_recipes_are_listed() -> None:
+    told = named(read("docs/recipes.md"))
+    assert {*READERS, *TASKS, *CONFIGS, *PEERS} <= told
+    assert {file.stem for file in SHIPPED.glob("*.toml")} <= named(section("docs/recipes.md", "Shipped recipes"))
+
+
+def test_settings_of_a_store_are_listed() -> None:
+    told = named(section("docs/features.md", "What is kept"))
+    assert {*CODECS, *(field.name for field in fields(StoreConfig))} <= told
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/recipes.md"])
+def test_recipes_on_a_page_are_recipes(page: str, tmp_path: Path) -> None:
+    whole = [tables for text in blocks(page, "toml") if "task" in (tables := tomllib.loads(text))]
+    assert whole
+    for tables in whole:
+        assert from_dict(tables, "shown", tmp_path).data.path is not None
+
+
+# --- maps
+
+
+def test_the_map_names_every_file() -> None:
+    told = named(read("CONTRIBUTING.md"))
+    source = ROOT / "src" / "lichen"
+    files = [path for path in source.rglob("*.py") if path.name != "__init__.py"]
+    missing = [str(path.relative_to(source)) for path in files if path.name not in told]
+    assert not missing, "give each of these a row in the map of CONTRIBUTING.md"
+
+
+def order_of(words: Sequence[str], text: str) -> list[int]:
+    return [text.index(word) for word in words]
+
+
+def test_the_readme_shows_the_verbs_in_the_order_of_use() -> None:
+    text = section("README.md", "From your pictures or texts to a trained run")
+    verbs = ("plan", "cache", "train", "evaluate", "predict", "compare")
+    assert set(verbs) <= set(VERBS)
+    places = order_of([f"lichen {verb} " for verb in verbs], text)
+    assert places == sorted(places)

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.checkpoint import checkpoint
 
+from lichen.backbones.features import Features
 from lichen.errors import InputError
-from lichen.memory import MIB, KeptBytes, MemoryReport, loss_of, memory_report
+from lichen.memory import MIB, KeptBytes, MemoryReport, PeakBytes, backpropagate, loss_of, memory_report, tensors_in
 
 
 class Net(nn.Module):
@@ -63,9 +66,14 @@ def test_parameters_and_buffers_do_not_count() -> None:
     with KeptBytes([*net.parameters(), *net.buffers()]) as kept:
         net(**batch())
     shared = kept.bytes
-    with KeptBytes() as kept:
+    # Parameters are known as such, even where a model runs layers that it does not own.
+    with KeptBytes(net.buffers()) as kept:
         net(**batch())
-    assert kept.bytes > shared
+    assert kept.bytes == shared
+    frozen, x = nn.Linear(8, 4).requires_grad_(False), torch.randn(10, 8, requires_grad=True)
+    with KeptBytes() as kept:
+        frozen(x)
+    assert kept.bytes == 0
 
 
 def test_gradients_are_the_same_while_counting() -> None:
@@ -174,3 +182,126 @@ def test_report_in_words() -> None:
     assert str(report).startswith("trained 1,000 of 4,000 parameters (25 %) | kept for backward 3.00 MiB | optimiser")
     assert str(report).endswith("peak 5.0 MiB")
     assert report.to_dict()["kept_bytes"] == 3 * MIB
+
+
+def small_step(width: int = 32) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)), torch.randn(64, width)
+
+
+def test_fake_tensors_count_as_real_ones() -> None:
+    def count() -> tuple[int, int, list[Any]]:
+        model, x = small_step()
+        with KeptBytes() as kept, PeakBytes([x]) as living:
+            loss = model(x).sum()
+            shapes = kept.shapes()
+            loss.backward()
+        return kept.bytes, living.peak, shapes
+
+    real = count()
+    with FakeTensorMode():
+        fake = count()
+    assert real == fake and real[0] == 2 * 64 * 32 * 4
+
+
+def test_peak_by_hand() -> None:
+    with PeakBytes() as living:
+        first = torch.ones(100)
+        second = first + 1
+        assert (living.live, living.peak) == (800, 800)
+        del first
+        assert living.live == 400
+        third = second.exp()
+        fourth = (third * 2).sum()  # the product is gone once the sum is made
+        assert (living.live, living.peak) == (804, 1204)
+        del second, third, fourth
+    assert living.live == 0 and living.peak == 1204
+
+
+def test_views_and_what_was_there_before_are_no_new_bytes() -> None:
+    before, given = torch.ones(100), torch.ones(50)
+    with PeakBytes({"x": [given]}) as living:
+        assert living.live == 200
+        view = before[10:].view(9, 10).t()
+        before.add_(1)
+        assert living.peak == 200
+        part = (before * 2)[:1]
+        assert living.live == 600  # the whole storage stays alive for one element
+        del part, given
+        assert living.live == 0
+    assert view.shape == (10, 9)
+
+
+def test_a_storage_that_grows_counts_as_it_grows() -> None:
+    with PeakBytes() as living:
+        out = torch.empty(0)
+        torch.add(torch.ones(10), 1, out=out)
+        assert living.live == 40 and living.peak == 80
+
+
+def test_the_peak_of_a_step_by_hand() -> None:
+    weight = nn.Parameter(torch.ones(1000))
+    with PeakBytes() as living:
+        loss = (weight.exp() * 2).sum()
+        # At the end the exponential, the product and the sum; the product goes, the exponential stays for backward.
+        assert living.peak == 8004 and living.live == 4004
+        loss.backward()
+        assert weight.grad is not None
+        del loss
+        assert living.live == 4000  # the gradient
+    # The gradient of the product beside the exponential and what follows from both; the loss, and its gradient of one.
+    assert living.peak == 12_008
+
+
+def test_checkpointing_lowers_the_peak_and_keeps_the_gradient() -> None:
+    def step(reentrant: bool | None) -> tuple[int, Tensor]:
+        torch.manual_seed(0)
+        blocks = nn.ModuleList(nn.Sequential(nn.Linear(16, 64), nn.Tanh(), nn.Linear(64, 16)) for _ in range(6))
+        x = torch.randn(256, 16, requires_grad=True)
+        with PeakBytes() as living:
+            hidden = x
+            for block in blocks:
+                hidden = block(hidden) if reentrant is None else checkpoint(block, hidden, use_reentrant=reentrant)
+            hidden.sum().backward()
+        return living.peak, x.grad
+
+    plain, low, lower = step(None), step(True), step(False)
+    assert low[0] < 0.6 * plain[0] and lower[0] < 0.6 * plain[0]
+    assert torch.allclose(plain[1], low[1]) and torch.allclose(plain[1], lower[1])
+
+
+def test_report_holds_the_peak_beyond_the_weights() -> None:
+    net, given = Net(), batch()
+    report = memory_report(net, given)
+    size = sum(value.numel() * value.element_size() for value in given.values())
+    assert report.peak_bytes >= size + report.kept_bytes - given["labels"].numel() * 8
+    with torch.no_grad():
+        net.first.weight.copy_(net.first.weight * 2)
+    assert memory_report(net, given).peak_bytes == report.peak_bytes
+    # Frozen weights are not part of it, whatever their size.
+    wide = nn.Sequential(nn.Linear(8, 8).requires_grad_(False), nn.Linear(8, 1))
+    wide.register_buffer("unused", torch.zeros(10**6))
+    assert memory_report(wide, {"input": torch.randn(4, 8)}).peak_bytes < 10_000
+
+
+def test_gradients_held_before_survive_a_checkpointed_measurement() -> None:
+    model, x = small_step()
+    model.gradient_checkpointing = True
+    model[0].weight.grad = torch.full_like(model[0].weight, 3.0)
+    backpropagate(model, model(x).sum())
+    assert bool((model[0].weight.grad == 3).all()) and model[2].weight.grad is None
+
+
+def test_measuring_triggers_no_hook_of_an_optimiser() -> None:
+    model, x = small_step()
+    called: list[Tensor] = []
+    model[0].weight.register_post_accumulate_grad_hook(called.append)
+    memory_report(model, {"input": x})
+    assert not called
+
+
+def test_tensors_are_found_in_everything_nested() -> None:
+    one, two, three = torch.ones(1), torch.ones(2), torch.ones(3)
+    features = Features(states=(one[None, None],), final=two[None, None])
+    found = list(tensors_in({"a": [three, "text", None], "b": features}))
+    assert [value.numel() for value in found] == [3, 1, 2]

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from .backbones.backbone import Backbone
     from .backbones.features import Features
     from .errors import CheckpointError, GradientLeakError, InputError, LichenError, MissingPackageError
+    from .features.config import StoreConfig
+    from .features.store import FeatureStore
     from .memory import MemoryReport, memory_report
+    from .scene import Scene
     from .side.attach import attach, detach, load
     from .side.config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, UniPTConfig
     from .side.lst import LST
@@ -29,6 +32,7 @@ __all__ = [
     "SHERL",
     "Backbone",
     "CheckpointError",
+    "FeatureStore",
     "Features",
     "GradientLeakError",
     "InputError",
@@ -41,6 +45,8 @@ __all__ = [
     "Probe",
     "ProbeConfig",
     "SHERLConfig",
+    "Scene",
+    "StoreConfig",
     "UniPT",
     "UniPTConfig",
     "__version__",
@@ -55,7 +61,10 @@ _NAMES_OF_MODULE = {
     "backbones.backbone": ("Backbone",),
     "backbones.features": ("Features",),
     "errors": ("CheckpointError", "GradientLeakError", "InputError", "LichenError", "MissingPackageError"),
+    "features.config": ("StoreConfig",),
+    "features.store": ("FeatureStore",),
     "memory": ("MemoryReport", "memory_report"),
+    "scene": ("Scene",),
     "side.attach": ("attach", "detach", "load"),
     "side.config": ("LSTConfig", "PooledConfig", "ProbeConfig", "SHERLConfig", "UniPTConfig"),
     "side.lst": ("LST",),

@@ -21,6 +21,23 @@ class Label:
     score: float | None = None
     """Confidence from 0 to 1 of a prediction; None for an annotation."""
 
+    @classmethod
+    def from_dict(cls, values: Any) -> Label:
+        """A label from a mapping of its field names to plain values.
+
+        Raises:
+            InputError: it has no name, an unknown field, or a score that is no number.
+        """
+        if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
+            raise InputError(f"A Label needs a name, as text; got {values!r}.")
+        for name in values:
+            if name not in ("name", "score"):
+                raise InputError(f"A Label has no field {name!r}. {nearest(name, ('name', 'score'))}")
+        score = values.get("score")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+            raise InputError(f"The score of label {values['name']!r} must be a number; got {score!r}.")
+        return cls(values["name"], None if score is None else float(score))
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -49,7 +66,7 @@ class Scene:
         """The inverse of `to_dict`.
 
         Raises:
-            InputError: an unknown field (the nearest is named), or no id.
+            InputError: an unknown field (the nearest is named), no id, or a value of the wrong type.
         """
         names = {item.name for item in fields(cls)}
         for name in values:
@@ -57,8 +74,22 @@ class Scene:
                 raise InputError(f"A Scene has no field {name!r}. {nearest(name, names)}")
         if not isinstance(values.get("id"), str):
             raise InputError(f"A Scene needs an id, as text; got {values.get('id')!r}.")
-        labels = tuple(Label(**label) for label in values.get("labels", ()))
-        return cls(**{**values, "labels": labels, "captions": tuple(values.get("captions", ()))})
+        for name in ("image", "text"):
+            if not isinstance(values.get(name), str | None):
+                raise InputError(f"The {name} of scene {values['id']!r} must be text; got {values[name]!r}.")
+        captions, labels, metadata = (values.get(name) or () for name in ("captions", "labels", "metadata"))
+        if not isinstance(captions, list | tuple) or not all(isinstance(caption, str) for caption in captions):
+            raise InputError(f"The captions of scene {values['id']!r} must be a list of texts; got {captions!r}.")
+        if not isinstance(labels, list | tuple):
+            raise InputError(f"The labels of scene {values['id']!r} must be a list; got {labels!r}.")
+        if metadata and not isinstance(metadata, Mapping):
+            raise InputError(f"The metadata of scene {values['id']!r} must be an object; got {metadata!r}.")
+        changed = {
+            "captions": tuple(captions),
+            "labels": tuple(Label.from_dict(label) for label in labels),
+            "metadata": dict(metadata),
+        }
+        return cls(**{**values, **changed})
 
     def to_json(self) -> str:
         """One JSON object, on one line."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from lichen.data.digits import CLASSES, load_digits, to_pixels
+from lichen.data.digits import CLASSES, load_digits
 from lichen.errors import MissingPackageError
 
 pytest.importorskip("sklearn", reason="scikit-learn, which holds the digits, is not installed")
@@ -25,14 +25,6 @@ def test_split_covers_all_digits_once() -> None:
 def test_split_follows_the_seed() -> None:
     assert torch.equal(load_digits(seed=3).train, load_digits(seed=3).train)
     assert not torch.equal(load_digits(seed=3).train, load_digits(seed=4).train)
-
-
-def test_pixels_are_normalised_per_channel() -> None:
-    blank, full = torch.zeros(1, 8, 8), torch.ones(1, 8, 8)
-    pixels = to_pixels(torch.cat([blank, full]), 14, [0.5, 0.25, 0.0], [0.5, 0.25, 2.0])
-    assert pixels.shape == (2, 3, 14, 14)
-    assert torch.allclose(pixels[0].mean((1, 2)), torch.tensor([-1.0, -1.0, 0.0]))
-    assert torch.allclose(pixels[1].mean((1, 2)), torch.tensor([1.0, 3.0, 0.5]))
 
 
 def test_missing_scikit_learn_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:

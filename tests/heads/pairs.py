@@ -21,6 +21,9 @@ from lichen.heads.summary import Summary
 
 GROUP = torch.tensor([0, 1, 2, 1, 3, 0])
 """Captions of one picture stand in both processes."""
+SIZES = ((3, 3), (4, 2))
+"""How the six pairs are shared out between two processes."""
+LOSSES = ("contrastive", "triplet")
 
 
 def embeddings(seed: int, rows: int) -> Tensor:
@@ -42,25 +45,26 @@ def build(loss: str) -> TwoTower:
     return TwoTower(embedders, Contrastive() if loss == "contrastive" else Triplet()).double()
 
 
-def main(folder: Path, rank: int, sizes: list[int]) -> None:
+def main(folder: Path, rank: int) -> None:
     """Take this process's rows, make the loss with the other process, write what came out."""
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=len(sizes))
-    rows = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     results = {}
-    for name in ("contrastive", "triplet"):
-        head = build(name)
-        features = {key: part(key)[rows] for key in ("image", "text")}
-        loss = head(features, {"group": GROUP[rows]})["loss"]
-        loss.backward()
-        results |= {f"{name}.{key}": value.grad for key, value in head.named_parameters()}
-        results[f"{name} loss"] = loss.detach()
-        if rank == 0:
-            # Would hang if an evaluation waited for the other process.
-            results[f"{name} alone"] = head.eval()(features, {"group": GROUP[rows]})["loss"].detach()
+    for sizes in SIZES:
+        rows = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+        for name in LOSSES:
+            head, key = build(name), f"{name} {sizes[0]}"
+            features = {name: part(name)[rows] for name in ("image", "text")}
+            loss = head(features, {"group": GROUP[rows]})["loss"]
+            loss.backward()
+            results |= {f"{key} {parameter}": value.grad for parameter, value in head.named_parameters()}
+            results[f"{key} loss"] = loss.detach()
+            if rank == 0:
+                # Would hang if an evaluation waited for the other process.
+                results[f"{key} alone"] = head.eval()(features, {"group": GROUP[rows]})["loss"].detach()
     save_file(results, folder / f"{rank}.safetensors")
     dist.barrier()
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), [int(size) for size in sys.argv[3:]])
+    main(Path(sys.argv[1]), int(sys.argv[2]))

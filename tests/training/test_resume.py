@@ -83,7 +83,8 @@ def test_resuming_with_accumulation_workers_and_means_over_steps(tmp_path: Path)
     straight.train()
     resumed = trainer(tmp_path / "resumed", **workers, **more)
     result = resumed.train(tmp_path / "straight" / "checkpoint-6")
-    # The last step has a line of its own. The line of step 8 is the mean of steps 5 to 8, of which the first two came before the checkpoint.
+    # The line of step 8 is the mean of steps 5 to 8, of which the first two came before the checkpoint; the last step
+    # has a line of its own.
     assert [line[0] for line in history(resumed)] == [4, 8, 9]
     check_same(straight, resumed)
     assert 0.3 < result.training_loss < 1.5, "the summary is of the steps since resuming"

@@ -24,7 +24,7 @@ from lichen.training.metrics_log import read_metrics
 from lichen.training.order import RowDataset, Updates
 from lichen.training.out_of_memory import OutOfMemoryError
 from lichen.training.progress import clock
-from lichen.training.trainer import Collate
+from lichen.training.trainer import Collate, LichenTrainer
 
 from .tiny import ROWS, Collator, Net, arguments, dataset, equal, features_of, history, net, trainer, weights
 
@@ -306,6 +306,14 @@ def test_saving_the_model_leaves_no_pickle(tmp_path: Path) -> None:
 def test_arguments_that_do_not_go_together(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"TrainingArguments.{name} does not go"):
         trainer(tmp_path, **{name: True})
+
+
+def test_processes_that_do_not_find_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = arguments(tmp_path)
+    assert args.world_size == 1
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"started 2 processes, but 1 train together. .*use_cpu=True"):
+        LichenTrainer(net(), args, Collator(), dataset())
 
 
 def test_trackers_and_schedules_stay_the_trainers(tmp_path: Path) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from ..errors import InputError
-from .recipes import add_recipe, read_recipe, same_options, showing_passes, silence_libraries
+from .recipes import (
+    RECIPE_HELP,
+    add_recipe,
+    listed_skips,
+    read_recipe,
+    same_options,
+    showing_passes,
+    silence_libraries,
+)
 
 HELP = (
     "Run each frozen backbone of a recipe once over all samples and keep its hidden states on disk. A run that was cut "
     "short goes on where it stopped. `lichen train` does the same where it finds nothing."
 )
+EPILOG = RECIPE_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +44,16 @@ def run(args: argparse.Namespace) -> int:
     from ..features.record import UnfinishedStore
     from ..memory import MIB
     from ..training.pipeline import prepare
+    from ..training.sources import is_first_process
 
     try:
-        with showing_passes(args.json) as report:
+        with showing_passes(args.json or not is_first_process()) as report:
             prepared = prepare(recipe, report=report, share=share)
     except UnfinishedStore as unfinished:
-        print(unfinished)
+        # People count shares from 1, the library from 0.
+        print(str(unfinished).replace("Share {} of {}".format(*(share or (0, 1))), f"Share {args.share}"))
+        return 0
+    if not is_first_process():
         return 0
     rows: list[dict[str, Any]] = []
     for part, source in prepared.sources.items():
@@ -67,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
             f"{row['part']}: {row['samples']:,} samples through {row['backbone']}, {row['bytes'] / MIB:,.1f} MiB as "
             f"{row['codec']} in {row['folder']}"
         )
-    for name, reason in prepared.skipped.items():
-        print(f"skipped: {name}: {reason}")
+    if prepared.skipped:
+        print(f"lichen: {listed_skips(prepared.skipped)}", file=sys.stderr)
     print(f"next:  lichen train {same_options(args)}")
     return 0
 
 
-def _share(text: str | None) -> tuple[int, int]:
+def _share(text: str | None) -> tuple[int, int] | None:
     """(k - 1, n) of "k/n"."""
     if text is None:
-        return 0, 1
+        return None
     first, _, count = text.partition("/")
     if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
         raise InputError(f"--share takes K/N with K from 1 to N, such as 1/4; got {text!r}.")

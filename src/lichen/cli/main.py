@@ -1,34 +1,49 @@
 """The `lichen` command: finds the verb, runs it, and turns every failure into one message and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 the user's input is wrong, 130 interrupted, 141 the reader of the output went away.
+Exit codes: 0 done, 1 failed, 2 the user's input is wrong, 130 interrupted, 143 terminated, 141 the reader of the
+output went away.
 
-A verb is a module `lichen.cli.<verb>` with `HELP` (a sentence or more), `add_arguments(parser)` and `run(args)`, which
-returns the exit code, and a row in `VERBS`. Only the module of the verb that was asked for is imported.
+A verb is a module `lichen.cli.<verb>` with `HELP` (a sentence or more), perhaps `EPILOG` (lines that stand below the
+options), `add_arguments(parser)` and `run(args)`, which returns the exit code, and a row in `VERBS`. Only the module of
+the verb that was asked for is imported.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import textwrap
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import InputError, nearest
+from ..errors import InputError, LichenError, nearest
 
 VERBS = {
     "demo": "the main job in a few minutes, offline: a picture, a table and the next commands",
+    "plan": "memory, time and disk of a recipe before anything runs",
     "cache": "run the frozen backbones of a recipe once over its data",
     "train": "train a recipe into a run folder",
     "evaluate": "measure a trained run",
     "predict": "ask a trained run about your own pictures or texts",
+    "compare": "many methods side by side on one recipe: memory, time and accuracy",
     "env": "versions, devices, embedded models and folders, for a report of a problem",
 }
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED, READER_GONE = 0, 1, 2, 130, 141
+DONE, FAILED, WRONG_INPUT, INTERRUPTED, READER_GONE, TERMINATED = 0, 1, 2, 130, 141, 143
+_WIDTH = 79
+"""Columns of the text of --help."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: ends like Ctrl-C, so that whatever is half done is cleaned up."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,13 +70,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(words)
+        with _termination():
+            code = _dispatch(words)
         sys.stdout.flush()
         return code
     except InputError as error:
         return _fail(str(error), WRONG_INPUT)
-    except KeyboardInterrupt:
-        return _fail("stopped by the keyboard.", INTERRUPTED)
+    except LichenError as error:
+        # A training that a signal stopped ends as the signal would have ended it.
+        return _fail(str(error), getattr(error, "exit_code", FAILED))
+    except KeyboardInterrupt as stop:
+        how, code = ("SIGTERM", TERMINATED) if isinstance(stop, Terminated) else ("the keyboard", INTERRUPTED)
+        # Notes say what is kept and how to go on.
+        return _fail(" ".join([f"stopped by {how}.", *getattr(stop, "__notes__", ())]), code)
     except BrokenPipeError:
         # The interpreter flushes stdout once more on its way out; that must not find the closed pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,6 +91,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines = str(error).strip().splitlines()
         message = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         return _fail(f"{message} (set LICHEN_DEBUG=1 for the traceback)", FAILED)
+
+
+@contextmanager
+def _termination() -> Iterator[None]:
+    """SIGTERM raises `Terminated` inside the block, where nobody else listens to it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    process = os.getpid()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            # A child that was forked inherits this; it is to end as it would have.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -88,7 +132,13 @@ def _dispatch(words: list[str]) -> int:
         kind = "option" if verb.startswith("-") else "verb"
         raise InputError(f"Unknown {kind} {verb!r}. {nearest(verb, [*VERBS, '--help', '--version'])}")
     module = import_module(f"{__package__}.{verb}")
-    parser = _Parser(prog=f"lichen {verb}", description=module.HELP, allow_abbrev=False)
+    parser = _Parser(
+        prog=f"lichen {verb}",
+        description=textwrap.fill(module.HELP, _WIDTH),
+        epilog=getattr(module, "EPILOG", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     module.add_arguments(parser)
     try:
         args = parser.read(rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtyping import Float, Int
@@ -10,35 +9,36 @@ from torch import Tensor
 
 from ..figures import GREEN, GREY, INK, RED, blank_figure
 from ..memory import MIB
-from ..training.compare import Score
+from ..training.results import Comparison, reference_of, rows_of
+from ..training.tables import headline_of
 
 
-def draw_table(scores: Sequence[Score], base: str, path: Path) -> None:
-    """Bars of kept bytes and step time on log scales, and accuracy, one row a method.
+def draw_table(comparison: Comparison, path: Path) -> None:
+    """Bars of kept bytes and step time on log scales, and of what was reached, one row a method.
 
     Args:
-        scores: in the order to show.
-        base: name of the method that step times are relative to.
+        comparison: with a reference that steps are relative to, its metric a share.
         path: PNG to write.
     """
-    figure = blank_figure(10.0, 0.62 * len(scores) + 1.5)
-    reference = next(score for score in scores if score.name == base)
+    rows, base = rows_of(comparison), reference_of(comparison)
+    figure = blank_figure(10.0, 0.62 * len(rows) + 1.5)
     columns: list[tuple[str, list[float], str, bool]] = [
-        ("kept for backward, MiB", [score.kept_bytes / MIB for score in scores], "{:.2f}", True),
-        (f"step time / {base} step", [score.step_seconds / reference.step_seconds for score in scores], "{:.3f}", True),
-        ("test accuracy, %", [100 * score.accuracy for score in scores], "{:.1f}", False),
+        ("kept for backward, MiB", [row.kept_bytes / MIB for row in rows], "{:.2f}", True),
+        (f"step time / {base} step", [row.step_ratio or 1.0 for row in rows], "{:.3f}", True),
+        (headline_of(comparison), [100 * (row.mean or 0.0) for row in rows], "{:.1f}", False),
     ]
     axes = figure.subplots(1, len(columns), sharey=True)
-    labels = [f"{score.name}\n{score.trained_parameters:,} trained" for score in scores]
-    colours = [GREY if score.name == base else GREEN for score in scores]
+    labels = [f"{row.method}\n{row.trained_parameters:,} trained" for row in rows]
+    colours = [GREY if row.method == base else GREEN for row in rows]
     for axis, (title, values, pattern, log) in zip(axes, columns, strict=True):
         low = min(values) / 3 if log else max(0.0, min(values) - 5)
         axis.barh(
-            range(len(scores)), [value - (0 if log else low) for value in values], left=0 if log else low, color=colours
+            range(len(rows)), [value - (0 if log else low) for value in values], left=0 if log else low, color=colours
         )
         if log:
             axis.set_xscale("log")
             axis.set_xlim(low, max(values) * 12)
+            axis.xaxis.set_major_formatter("{x:g}")
         else:
             axis.set_xlim(low, 100 + 0.25 * (100 - low))
             axis.set_xticks([tick for tick in axis.get_xticks() if low <= tick <= 100])
@@ -47,7 +47,7 @@ def draw_table(scores: Sequence[Score], base: str, path: Path) -> None:
                 pattern.format(value), (value, row), xytext=(4, 0), textcoords="offset points", va="center", color=INK
             )
         axis.set_title(title, fontsize=10, color=INK)
-        axis.set_yticks(range(len(scores)), labels, fontsize=9)
+        axis.set_yticks(range(len(rows)), labels, fontsize=9)
         axis.tick_params(axis="x", labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].invert_yaxis()

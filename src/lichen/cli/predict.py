@@ -4,34 +4,50 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
-from .recipes import silence_libraries
+from .given import Thumbnails, check_name, check_target, picture_files, read_texts
+from .recipes import listed_skips, showing_passes, silence_libraries
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..scene import Scene
+    from ..tasks.task import Inputs
     from ..training.run import Run
 
 HELP = (
-    "Answer for pictures (files or folders of them) or texts (given in quotes, or files with one text on each line). "
-    "A run that retrieves ranks the inputs for each --query. Prints a table; --json and --draw leave more."
+    "Answer for pictures (files or folders of them) or texts (given in quotes; files with one text on each line; CSV, "
+    "TSV or JSONL with a column of texts). A run that retrieves ranks the inputs for each --query. Inputs that cannot "
+    "be used are left out and named. Prints a table; --json and --draw leave more."
 )
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+EPILOG = """examples:
+  lichen predict runs/shapes holiday/ cat.jpg --draw answer.png
+  lichen predict runs/sst2 "what a film" reviews.csv --column review --json answers.jsonl
+  lichen predict runs/photos holiday/ --query "a dog on a beach" --top 5"""
+DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
+"""Endings of what --draw writes."""
+_TOGETHER = 64
+"""Inputs that are in memory at a time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument("run", type=Path, help="run folder that `lichen train` left")
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="pictures, folders of pictures, texts, or text files"
+        "inputs", nargs="+", metavar="INPUT", help="pictures, folders of pictures, texts, or files of texts"
     )
-    parser.add_argument("--query", action="append", default=[], help="what to search for; may be given several times")
-    parser.add_argument("--draw", type=Path, metavar="PNG", help="draw the answers")
+    parser.add_argument(
+        "--query", action="append", default=[], metavar="TEXT", help="what to search for; may be given several times"
+    )
+    parser.add_argument("--column", default="text", metavar="NAME", help="of the texts in a table (default text)")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the answers: .png, .jpg, .webp, .pdf or .svg")
     parser.add_argument("--json", metavar="FILE", help="write a Scene in JSON on each line; - prints them instead")
-    parser.add_argument("--top", type=int, default=3, help="answers shown of each input (default 3)")
+    parser.add_argument("--top", type=int, default=3, metavar="N", help="answers shown of each input (default 3)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,8 +57,11 @@ def run(args: argparse.Namespace) -> int:
     from ..figures import check_can_draw
     from ..training.run import Run
 
+    if args.json not in (None, "-"):
+        check_target("--json", Path(args.json))
     if args.draw is not None:
         check_can_draw()
+        check_target("--draw", args.draw, DRAWN)
     trained = Run.open(args.run)
     silence_libraries()
     searching = len(trained.parts) == 2
@@ -50,44 +69,71 @@ def run(args: argparse.Namespace) -> int:
         raise InputError('This run retrieves: say what to search for among the inputs, --query "a dog on a beach".')
     if args.query and not searching:
         raise InputError("This run classifies and takes no --query.")
-    scenes, pictures, bad = answer(trained, args.inputs, args.query)
-    for problem in bad:
-        print(f"lichen: skipped {problem}", file=sys.stderr)
+    scenes, skipped, pictures = answer(trained, args.inputs, args.query, args.column)
+    if skipped:
+        print(f"lichen: {listed_skips(skipped)}", file=sys.stderr)
     lines = [scene.to_json() for scene in scenes]
-    if args.json == "-":
-        print("\n".join(lines))
-    else:
-        print(table(scenes, args.top))
+    print("\n".join(lines) if args.json == "-" else table(scenes, args.top))
     if args.json not in (None, "-"):
         _write(Path(args.json), ("\n".join(lines) + "\n").encode())
     if args.draw is not None:
-        _draw(args.draw, scenes, pictures, searching)
-    return 1 if bad and not scenes else 0
+        _draw(args.draw, scenes, Thumbnails(pictures), searching)
+    return 0
 
 
 def answer(
-    run: Run, inputs: Sequence[str], queries: Sequence[str]
-) -> tuple[list[Scene], dict[str, Any], list[BadSample]]:
-    """Scenes with answers, pictures by id, and the inputs that could not be used."""
-    if len(run.parts) == 1:
-        (part,) = run.parts
-        scenes, samples, pictures, bad = _prepare(run, part, inputs)
-        return (run.task.answer(run.outputs({part: samples}), scenes) if scenes else []), pictures, bad
+    run: Run, inputs: Sequence[str], queries: Sequence[str], column: str = "text"
+) -> tuple[list[Scene], dict[str, str], list[str]]:
+    """Scenes with answers, the inputs that could not be used with the reason, and the pictures that could.
+
+    Raises:
+        InputError: no input or not every query can be used, or a file or folder is of the wrong kind.
+    """
     task: Any = run.task
-    scenes, samples, pictures, bad = _prepare(run, task.searched, inputs)
-    asked, questions, _, wrong = _prepare(run, task.asking, queries)
-    if wrong:
-        raise InputError(str(wrong[0]))
+    part = task.searched if queries else next(iter(run.parts))
+    scenes, outputs, skipped = _outputs(run, part, inputs, column)
     if not scenes:
-        return [], pictures, bad
-    outputs = run.outputs({task.asking: questions, task.searched: samples})
-    return task.answer(outputs, [*asked, *scenes]), pictures, bad
+        raise InputError(f"None of the inputs can be used. {listed_skips(skipped)}")
+    pictures = [scene.image for scene in scenes if scene.image is not None]
+    if not queries:
+        return task.answer(outputs, scenes), skipped, pictures
+    asked, questions, wrong = _outputs(run, task.asking, queries, column)
+    if wrong:
+        raise InputError(f"--query: {next(iter(wrong.values()))}.")
+    return task.answer({**outputs, **questions}, [*asked, *scenes]), skipped, pictures
 
 
-def _prepare(
-    run: Run, part: str, given: Sequence[str]
-) -> tuple[list[Scene], list[dict[str, Any]], dict[str, Any], list[BadSample]]:
-    """Scenes, model inputs and pictures of what the user gave for one part."""
+def _outputs(
+    run: Run, part: str, given: Sequence[str], column: str
+) -> tuple[list[Scene], dict[str, Tensor], dict[str, str]]:
+    """Scenes of what was given for one part, the model's outputs for them, and what had to be left out."""
+    import torch
+
+    found, inputs = _inputs(run, part, given, column)
+    scenes: list[Scene] = []
+    outputs: dict[str, list[Tensor]] = {}
+    skipped: dict[str, str] = {}
+    with showing_passes(quiet=len(found) <= _TOGETHER, keeps=False) as report:
+        for start in range(0, len(found), _TOGETHER):
+            rows = range(start, min(start + _TOGETHER, len(found)))
+            samples = []
+            for row in rows:
+                try:
+                    check_name(found[row].id)
+                    samples.append(inputs[row])
+                    scenes.append(found[row])
+                except BadSample as bad:
+                    skipped[bad.id] = bad.reason
+            if samples:
+                for name, value in run.outputs({part: samples}).items():
+                    outputs.setdefault(name, []).append(value)
+            if report is not None:
+                report("inputs", rows.stop, len(found))
+    return scenes, {name: torch.cat(values) for name, values in outputs.items()}, skipped
+
+
+def _inputs(run: Run, part: str, given: Sequence[str], column: str) -> tuple[list[Scene], Inputs]:
+    """Scenes and model inputs of what the user gave for one part."""
     from ..data.dataset import Dataset
     from ..scene import Scene
     from ..tasks.task import Preparation, picture_inputs, text_inputs
@@ -95,58 +141,10 @@ def _prepare(
     record = run.parts[part]
     how = Preparation(run.backbone(part).processor, record.backbone.size, record.backbone.max_tokens)
     if record.outline.modality == "image":
-        names = list(dict.fromkeys(_pictures(given)))
-        dataset = Dataset(tuple(Scene(name, image=name) for name in names), {"test": tuple(range(len(names)))})
-        inputs: Any = picture_inputs(dataset, how)
-        found = list(dataset.scenes)
-    else:
-        texts = _texts(given)
-        found = [Scene(f"{number}", text=text) for number, text in enumerate(texts, 1)]
-        inputs = text_inputs(texts, [scene.id for scene in found], how)
-    scenes, samples, pictures, bad = [], [], {}, []
-    for row, scene in enumerate(found):
-        try:
-            samples.append(inputs[row])
-            scenes.append(scene)
-            if scene.image is not None:
-                pictures[scene.id] = dataset.picture(row, 256)
-        except BadSample as problem:
-            bad.append(problem)
-    return scenes, samples, pictures, bad
-
-
-def _pictures(given: Sequence[str]) -> list[str]:
-    """Files as they are, folders as the pictures in them."""
-    names = []
-    for name in given:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in _ENDINGS)
-            if not inside:
-                raise InputError(f"Folder {name!r} holds no picture ({', '.join(_ENDINGS)}).")
-            names += [str(file) for file in inside]
-        else:
-            names.append(name)
-    return names
-
-
-def _texts(given: Sequence[str]) -> list[str]:
-    """Texts as they are, files as their lines."""
-    texts = []
-    for name in given:
-        path = Path(name)
-        try:
-            is_file = path.is_file()
-        except OSError:  # a long text is no file name
-            is_file = False
-        if not is_file:
-            texts.append(name)
-            continue
-        try:
-            texts += [line for line in path.read_text("utf-8").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{name!r} cannot be read as UTF-8 text: {error}.") from error
-    return texts
+        scenes = tuple(Scene(name, image=name) for name in picture_files(given))
+        return list(scenes), picture_inputs(Dataset(scenes, {"test": tuple(range(len(scenes)))}), how)
+    texts, names = read_texts(given, column)
+    return [Scene(name, text=text) for name, text in zip(names, texts, strict=True)], text_inputs(texts, names, how)
 
 
 def table(scenes: Sequence[Scene], top: int) -> str:
@@ -164,21 +162,22 @@ def table(scenes: Sequence[Scene], top: int) -> str:
 
 
 def _short(name: str) -> str:
+    from ..data.folders import EXTENSIONS
+
     name = " ".join(name.split())
-    return name if len(name) <= 40 else ("…" + name[-39:] if name.lower().endswith(_ENDINGS) else name[:39] + "…")
+    return name if len(name) <= 40 else ("…" + name[-39:] if name.lower().endswith(EXTENSIONS) else name[:39] + "…")
 
 
-def _draw(path: Path, scenes: Sequence[Scene], pictures: dict[str, Any], searching: bool) -> None:
+def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, searching: bool) -> None:
     from ..tasks.drawing import draw_labels, draw_ranking
 
-    if not scenes:
-        return
     try:
-        (draw_ranking if searching else draw_labels)(scenes, pictures, path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"Cannot write picture {str(path)!r}: {error}. Give a .png in a folder that exists."
-        ) from error
+        with warnings.catch_warnings():
+            # The font of figures lacks many scripts; a box stands for what it cannot draw, and the table has the text.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            (draw_ranking if searching else draw_labels)(scenes, pictures, path)
+    except OSError as error:
+        raise InputError(f"Cannot write picture {str(path)!r}: {error.strerror or error}.") from error
     print(f"drawn: {path}", file=sys.stderr)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +16,31 @@ if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
 DATA = "LICHEN_DATA"
+RECIPE_HELP = """a whole recipe, for a folder of pictures with a folder for each class:
+
+    task = "classify"              # or "retrieve": pictures or texts by texts
+    [data]
+    kind = "folder"
+    path = "pictures"              # from the folder of the recipe on
+    [backbone]
+    name = "embedded:dinov2-small" # or a folder or hub id of a transformers model
+    [side]
+    method = "pooled"              # or unipt, sherl, lst, probe
+
+for texts, a CSV, TSV or JSONL file with the columns "text" and "label":
+
+    [data]
+    kind = "table"
+    path = "texts.csv"
+    [backbone]
+    name = "embedded:minilm"
+
+A tenth of the samples is held out as dev, unless data.dev names some. [train] takes steps or epochs, batch, lr …
+All settings: lichen/training/recipe.py and lichen/data/config.py. A wrong one is answered with those there are."""
+_SHOWN = 5
+"""Samples that were left out whose names are printed."""
+_QUIET_SECONDS = 30.0
+"""Between two lines of progress where stderr is no terminal."""
 
 
 def add_recipe(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -26,7 +54,7 @@ def add_recipe(parser: argparse.ArgumentParser, *, optional: bool = False) -> No
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="replace a setting, such as train.lr=0.01; may be given several times",
+        help="replace a setting, such as train.lr=0.01 or side.method=unipt; may be given several times",
     )
     parser.add_argument("--smoke", action="store_true", help="shrink the run to seconds, as the recipe's [smoke] says")
     parser.add_argument(
@@ -46,32 +74,68 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
 
 
 def same_options(args: argparse.Namespace) -> str:
-    """The recipe and its options as they were typed, for the next command."""
-    words = [args.recipe, *(f"--set {change}" for change in args.changes)]
+    """The recipe and its options as a shell takes them, for the next command."""
+    words = [args.recipe, *(word for change in args.changes for word in ("--set", change))]
     words += ["--smoke"] if args.smoke else []
-    words += [f"--data {args.data}"] if args.data else []
-    return " ".join(words)
+    words += ["--data", str(args.data)] if args.data else []
+    return shlex.join(words)
 
 
 @contextmanager
-def showing_passes(quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar on stderr for each frozen pass inside the block; nothing where `quiet`."""
-    if quiet:
-        yield None
-        return
+def showing_passes(quiet: bool = False, keeps: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show frozen passes inside the block on stderr: a bar for each on a terminal, a line now and then elsewhere.
+
+    Args:
+        quiet: show nothing.
+        keeps: whether the passes leave features on disk; whoever interrupts one is told that they are kept.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        stages = {}
+    console = Console(stderr=True)
+    bars = Progress(*columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal)
+    stages: dict[str, TaskID] = {}
+    counts: dict[str, tuple[int, int]] = {}
+    said = time.monotonic()
 
-        def report(part: str, done: int, total: int) -> None:
+    def report(part: str, done: int, total: int) -> None:
+        nonlocal said
+        was, counts[part] = counts.get(part), (done, total)
+        if quiet or was == (done, total):
+            return
+        if not bars.disable:
             if part not in stages:
-                stages[part] = progress.add_task(f"reading the backbone: {part}", total=total)
-            progress.update(stages[part], completed=done)
+                bars.start()
+                stages[part] = bars.add_task(f"features of {part}", total=total)
+            bars.update(stages[part], completed=done)
+            if all(bar.finished for bar in bars.tasks):
+                bars.stop()
+        elif done == total or time.monotonic() - said > _QUIET_SECONDS:
+            said = time.monotonic()
+            print(f"features of {part}: {done:,} of {total:,} samples", file=sys.stderr, flush=True)
 
+    try:
         yield report
+    except KeyboardInterrupt as stop:
+        for part, (done, total) in counts.items():
+            if keeps and done < total:
+                stop.add_note(
+                    f"{done:,} of {total:,} samples of {part!r} were read. What was finished is kept: the same command "
+                    "goes on from there."
+                )
+        raise
+    finally:
+        if stages:
+            bars.stop()
+
+
+def listed_skips(skipped: Mapping[str, str]) -> str:
+    """How many samples were left out, and the first of them with the reason."""
+    count = len(skipped)
+    shown = [f"{name}: {reason.rstrip('.')}" for name, reason in list(skipped.items())[:_SHOWN]]
+    more = [f"and {count - len(shown)} more"] if count > len(shown) else []
+    return f"{count} sample{'s were' if count > 1 else ' was'} left out: {'; '.join([*shown, *more])}."
 
 
 def silence_libraries() -> None:

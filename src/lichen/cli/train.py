@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .recipes import add_recipe, read_recipe, showing_passes, silence_libraries
+from .recipes import RECIPE_HELP, add_recipe, listed_skips, read_recipe, showing_passes, silence_libraries
 
 if TYPE_CHECKING:
+    from ..training.recipe import Recipe
     from ..training.run import Run
 
 HELP = (
     "Train the side networks and the head of a recipe from stored features, which are made where they are missing. "
     "Leaves a run folder with weights, settings, metrics, curves and a model card."
 )
+EPILOG = RECIPE_HELP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,29 +46,84 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
+    from ..side.storage import SETTINGS
     from ..training.recipe import load_recipe
     from ..training.run import RECIPE
 
     if args.changes or args.smoke or args.data or args.out:
         raise InputError("--resume goes on with the settings that the run began with. Leave out the other options.")
+    if (args.resume / SETTINGS).is_file():
+        raise InputError(
+            f"The training in {str(args.resume)!r} is finished, there is nothing to go on with. Measure it: "
+            f"lichen evaluate {shlex.quote(str(args.resume))}"
+        )
     if not (args.resume / RECIPE).is_file():
-        raise InputError(f"{str(args.resume)!r} holds no {RECIPE}, so there is no training to go on with.")
+        raise InputError(
+            f"{str(args.resume)!r} holds no {RECIPE}, so there is no training to go on with. Give a folder that "
+            "`lichen train` began."
+        )
     return _train(args, load_recipe(str(args.resume / RECIPE)), args.resume, resume=True)
 
 
-def _train(args: argparse.Namespace, recipe: Any, folder: Path, *, resume: bool) -> int:
+def _train(args: argparse.Namespace, recipe: Recipe, folder: Path, *, resume: bool) -> int:
+    from ..training.sources import is_first_process
+    from ..training.trackers import check_trackers
+
+    first = is_first_process()
+    if first and not resume:
+        check_folder(folder)
+    check_trackers(recipe.train.trackers)
+    silence_libraries()
+    from ..files import read_json
+    from ..training.pipeline import SKIPPED, train
+
+    quiet = args.quiet or args.json or not first
+    with showing_passes(quiet, keeps=not recipe.store.live) as report:
+        run = train(recipe, folder, resume=resume, quiet=quiet, report=report)
+    if not first:
+        return 0
+    print(json.dumps({"run": str(folder), **run.facts}, indent=2) if args.json else summary(run))
+    if run.facts["skipped"]:
+        skipped = read_json(folder / SKIPPED)
+        print(f"lichen: {listed_skips(skipped)} All: {folder / SKIPPED}", file=sys.stderr)
+    return 0
+
+
+def check_folder(folder: Path) -> None:
+    """Look at the folder of a new run before anything takes long.
+
+    Raises:
+        InputError: it cannot be written, or holds a run or files of another kind, which would be lost.
+    """
     from ..side.storage import SETTINGS
+    from ..training.pipeline import refuse_old
+    from ..training.run import RECIPE
 
     if (folder / SETTINGS).is_file():
         raise InputError(f"{str(folder)!r} holds a finished run. Choose another folder with --out, or remove this one.")
-    silence_libraries()
-    from ..training.pipeline import train
-
-    quiet = args.quiet or args.json
-    with showing_passes(quiet) as report:
-        run = train(recipe, folder, resume=resume, quiet=quiet, report=report)
-    print(json.dumps({"run": str(folder), **run.facts}, indent=2) if args.json else summary(run))
-    return 0
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file, but a run needs a folder. Choose one with --out.")
+    refuse_old(folder)
+    try:
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".writable.")
+        os.close(handle)
+        os.unlink(name)
+        if made:
+            # Where the data turn out to be wrong, nothing is to be left behind.
+            with suppress(OSError):
+                folder.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to folder {str(folder)!r}: {error.strerror or error}. Choose one with --out."
+        ) from error
+    if others and RECIPE not in others:
+        raise InputError(
+            f"{str(folder)!r} holds other files, such as {others[0]!r}, and no run. Choose a new or empty folder with "
+            "--out."
+        )
 
 
 def summary(run: Run) -> str:
@@ -71,17 +132,22 @@ def summary(run: Run) -> str:
     from ..training.report import table_of_metrics
 
     facts = run.facts
-    lines = [table_of_metrics(run.task, facts["metrics"]), ""] if facts["metrics"] else []
+    nothing = "No dev or test samples, so nothing was measured. data.holdout = 0.1 holds some out."
+    lines = [table_of_metrics(run.task, facts["metrics"]) if facts["metrics"] else nothing, ""]
     methods = ", ".join(f"{part.side.method} beside {part.backbone.name}" for part in run.parts.values())
     kept = "" if facts["kept_bytes"] is None else f", kept for backward {facts['kept_bytes'] / MIB:,.2f} MiB"
+    folder = shlex.quote(str(run.folder))
+    query = ' --query "WHAT TO FIND"' if len(run.parts) > 1 else ""
     lines += [
-        f"{methods}: {facts['examples']:,} examples, {facts['steps']:,} steps in {facts['seconds']:.1f} s, "
-        f"features {facts['feature_seconds']:.1f} s{kept}.",
+        f"{methods}: {_count(facts['examples'], 'example')}, {_count(facts['steps'], 'step')} in "
+        f"{facts['seconds']:.1f} s, features {facts['feature_seconds']:.1f} s{kept}.",
         f"run: {run.folder}",
         "next:",
-        f"  lichen evaluate {run.folder}",
-        f"  lichen predict {run.folder} INPUT… --draw answer.png",
+        *([f"  lichen evaluate {folder}"] if facts["metrics"] else []),
+        f"  lichen predict {folder} INPUT…{query} --draw answer.png",
     ]
-    if facts["skipped"]:
-        print(f"lichen: {facts['skipped']} samples were left out; see {run.folder}/skipped.json", file=sys.stderr)
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -5,7 +5,6 @@ Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,18 +56,3 @@ def load_digits(train: int = 1000, seed: int = 0) -> Digits:
         train=order[:train],
         test=order[train:],
     )
-
-
-def to_pixels(
-    images: Float[Tensor, "samples 8 8"], size: int, mean: Sequence[float], std: Sequence[float]
-) -> Float[Tensor, "samples 3 size size"]:
-    """Enlarge to `size` x `size`, repeat over three channels and normalise as a backbone expects.
-
-    Args:
-        images: ink from 0 to 1.
-        size: of the square picture, in pixels.
-        mean, std: of each channel, from the backbone's preprocessing.
-    """
-    large = torch.nn.functional.interpolate(images[:, None], size=(size, size), mode="bicubic", align_corners=False)
-    shift, scale = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
-    return (large.clamp(0, 1).expand(-1, 3, -1, -1) - shift) / scale

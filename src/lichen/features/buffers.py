@@ -60,16 +60,19 @@ class Buffers:
         return tensor.view(dtype).view(shape)
 
     def _find(self, size: int) -> _Buffer:
-        free = sorted((buffer for buffer in self._buffers if buffer.free), key=lambda buffer: len(buffer.memory))
-        for buffer in free:
-            if len(buffer.memory) >= size:
-                return buffer
-        for buffer in free:
-            # Too small for this batch; the larger one that comes in its place serves both.
-            self._buffers.remove(buffer)
-        found = _Buffer(np.empty(size, np.uint8))
-        if len(self._buffers) < _KEPT:
-            self._buffers.append(found)
+        """The free buffer that was used last, since it is the likeliest to lie in the cache; or a new one."""
+        free = [buffer for buffer in reversed(self._buffers) if buffer.free]
+        found = next((buffer for buffer in free if len(buffer.memory) >= size), None)
+        if found is None:
+            for buffer in free:
+                # Too small for this batch; the larger one that comes in its place serves both.
+                self._buffers.remove(buffer)
+            found = _Buffer(np.empty(size, np.uint8))
+            if len(self._buffers) >= _KEPT:
+                return found
+        else:
+            self._buffers.remove(found)
+        self._buffers.append(found)
         return found
 
 

@@ -115,7 +115,9 @@ class Int8(Codec):
 
     def decode(self, cells: Tensor, states: slice, out: Values, scales: Scales | None = None) -> None:
         out.copy_(cells[..., :-_SCALE_BYTES].view(torch.int8))
-        out.mul_(cells[..., -_SCALE_BYTES:].contiguous().view(torch.float32))
+        # A copy even where the slice is contiguous by itself: it may begin at an address that no float32 can have.
+        scale = cells[..., -_SCALE_BYTES:].clone(memory_format=torch.contiguous_format)
+        out.mul_(scale.view(torch.float32))
 
 
 class Int8Channel(Codec):

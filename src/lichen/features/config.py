@@ -69,4 +69,6 @@ class StoreConfig:
         for name in values:
             if name not in known:
                 raise InputError(f"StoreConfig has no field {name!r}. {nearest(name, known)}")
-        return cls(**values)
+        # JSON has no tuples.
+        layers = values.get("layers")
+        return cls(**{**values, "layers": tuple(layers) if isinstance(layers, list) else layers})

@@ -114,7 +114,11 @@ class StoreFolder:
 
     def note(self, name: str, digest: str) -> None:
         """Record that a file is whole (in the format of sha256sum)."""
-        write_atomic(self.path / (name + _NOTE), f"{digest}  {name}\n".encode())
+        # Not synced: a note that a power cut takes costs one shard, and it is never there before its file is.
+        handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}{_NOTE}.")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"{digest}  {name}\n")
+        os.replace(temporary, self.path / (name + _NOTE))
 
     def digest_of(self, name: str) -> str | None:
         """Digest that a finished file must have; None where nothing says that it is finished."""

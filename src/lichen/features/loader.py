@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WINDOW = 50
 """Batches whose rows are sorted by length together: more pad less, fewer mix more."""
 Rows = Int[np.ndarray, " rows"]
+Plan = Sequence[Int[np.ndarray, " _rows"]]
 Batch = tuple[Tensor, Features]
 
 
@@ -34,7 +35,7 @@ def plan_batches(
     seed: int = 0,
     epoch: int = 0,
     buckets: bool = True,
-) -> list[Rows]:
+) -> Plan:
     """Which rows each batch holds; every row is in one of them.
 
     Args:
@@ -54,20 +55,20 @@ def plan_batches(
     order = random.permutation(len(rows))
     if not buckets:
         return _chunks(rows[order], batch)
-    batches: list[Rows] = []
+    batches: list[np.ndarray] = []
     for window in _chunks(order, WINDOW * batch):
         batches += _chunks(rows[window[np.argsort(lengths[window], kind="stable")]], batch)
     return [batches[place] for place in random.permutation(len(batches))]
 
 
-def _chunks(rows: Rows, size: int) -> list[Rows]:
+def _chunks(rows: Rows, size: int) -> list[Int[np.ndarray, " _rows"]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class _Batches(Dataset[Batch]):
     """The batches of a store by number."""
 
-    def __init__(self, store: FeatureStore, batches: Sequence[Rows]) -> None:
+    def __init__(self, store: FeatureStore, batches: Plan) -> None:
         self.store = store
         self.batches = batches
 
@@ -79,7 +80,7 @@ class _Batches(Dataset[Batch]):
         return torch.from_numpy(rows.copy()), self.store[rows]
 
 
-def load(store: FeatureStore, batches: Sequence[Rows], workers: int, prefetch: int) -> Iterator[Batch]:
+def load(store: FeatureStore, batches: Plan, workers: int, prefetch: int) -> Iterator[Batch]:
     """Batches in order, made ahead.
 
     Args:
@@ -108,14 +109,16 @@ def _as_it_is(batch: Any) -> Any:
 def _ahead(batches: _Batches, prefetch: int) -> Iterator[Batch]:
     """Batches made by a thread while the caller works on earlier ones: copying memory does not hold up Python."""
     ready: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    # Counts the batches that may still be begun. The fewer there are, the more of their memory stays in the cache.
-    room = threading.Semaphore(prefetch)
+    # Holds an entry for each batch that may be begun. The fewer are under way, the more of them stays in the cache.
+    room: queue.SimpleQueue[None] = queue.SimpleQueue()
     left = threading.Event()
+    for _ in range(prefetch):
+        room.put(None)
 
     def make() -> None:
         try:
             for number in range(len(batches)):
-                room.acquire()
+                room.get()
                 if left.is_set():
                     return
                 ready.put(batches[number])
@@ -129,11 +132,11 @@ def _ahead(batches: _Batches, prefetch: int) -> Iterator[Batch]:
         while (item := ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            room.release()
+            room.put(None)
             yield item
             # Nothing here holds the batch while the caller asks for the next: its memory may serve that one.
             del item
     finally:
         left.set()
-        room.release()
+        room.put(None)
         thread.join()

@@ -18,7 +18,8 @@ from torch import Tensor
 from ..backbones.features import Features
 from .codecs import Codec
 
-Fields = Sequence[Float[Tensor, "states batch tokens width"]]
+Fields = Sequence[Tensor]
+"""Values of every field, (states, batch, tokens, width) each."""
 
 
 @dataclass(frozen=True)

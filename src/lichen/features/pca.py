@@ -16,8 +16,8 @@ from ..errors import CheckpointError, InputError
 class Basis:
     """Mean and leading components of every stored state, in order."""
 
-    means: tuple[Float[Tensor, " width"], ...]
-    components: tuple[Float[Tensor, "rank width"], ...]
+    means: tuple[Float[Tensor, " _"], ...]
+    components: tuple[Float[Tensor, "_ _"], ...]
     """Orthonormal rows, by falling variance; at most as many as the state is wide."""
 
     @property
@@ -81,7 +81,7 @@ class Moments:
         return mean.float(), (vectors * largest.sign()).float().contiguous()
 
 
-def fit_basis(batches: Iterable[Sequence[Float[Tensor, "rows width"]]], widths: Sequence[int], rank: int) -> Basis:
+def fit_basis(batches: Iterable[Sequence[Float[Tensor, "_rows _width"]]], widths: Sequence[int], rank: int) -> Basis:
     """Principal components of every state.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,11 +30,13 @@ def padded_length(backbone: Backbone, part: str, length: int) -> int:
     """To how many tokens a text of `length` tokens is padded; a function of the text alone."""
     config = backbone.trunks[part].config
     most = getattr(config, "max_position_embeddings", None)
-    if getattr(config, "model_type", "") == "siglip_text_model":
-        # SigLIP was trained on texts of full length only, and reads its summary at the last position.
-        return int(config.max_position_embeddings)
-    rounded = -(-length // STEP) * STEP
+    rounded = most if _is_fixed(config) else -(-length // STEP) * STEP
     return rounded if most is None else max(length, min(rounded, int(most)))
+
+
+def _is_fixed(config: Any) -> bool:
+    """Whether a text model was trained on texts of full length only, their padding read like words (SigLIP)."""
+    return getattr(config, "model_type", "") == "siglip_text_model"
 
 
 def read(backbone: Backbone, samples: Sequence[Sample], layers: int | Sequence[int] | None = None) -> Features:
@@ -41,14 +44,15 @@ def read(backbone: Backbone, samples: Sequence[Sample], layers: int | Sequence[i
 
     Args:
         backbone: frozen.
-        samples: `input_ids` (tokens) and what goes with them, or `pixel_values` (channels, rows, columns).
+        samples: `input_ids` (tokens) and what goes with them, or `pixel_values` (channels, rows, columns). Without an
+            `attention_mask` all tokens of a text are real; SigLIP's texts have none.
         layers: hidden states to keep, by timm's rules.
 
     Returns:
         Texts come padded on the right to the longest among them; padding holds zeros and is False in `mask`.
 
     Raises:
-        InputError: no samples, or the backbone cannot read them.
+        InputError: no samples, samples that do not go together, or ones that the backbone cannot read.
     """
     if not samples:
         raise InputError("There are no samples to read.")
@@ -61,17 +65,27 @@ def read(backbone: Backbone, samples: Sequence[Sample], layers: int | Sequence[i
 
 def _groups(backbone: Backbone, samples: Sequence[Sample]) -> list[tuple[int, list[int]]]:
     """Rows that are run together, with their padded length (0 for pictures), shortest first."""
-    if "input_ids" not in samples[0]:
+    texts = ["input_ids" in sample for sample in samples]
+    if any(texts) != all(texts):
+        raise InputError("Samples that are read together must all be texts or all be pictures.")
+    if not texts[0]:
         shapes = {tuple(sample["pixel_values"].shape) for sample in samples if "pixel_values" in sample}
         if len(shapes) != 1:
             raise InputError(f"Pictures read together must have one size; got {sorted(shapes) or 'no pixel_values'}.")
         return [(0, list(range(len(samples))))]
-    part = backbone.part or next((name for name in ("text", "encoder") if name in backbone.paths), None)
-    part = part or next(iter(backbone.paths))
+    part = _text_part(backbone)
     groups: dict[int, list[int]] = {}
     for row, sample in enumerate(samples):
+        if not len(sample["input_ids"]):
+            raise InputError(f"Text number {row} has no token. Leave it out.")
         groups.setdefault(padded_length(backbone, part, len(sample["input_ids"])), []).append(row)
     return sorted(groups.items())
+
+
+def _text_part(backbone: Backbone) -> str:
+    """Which part of a backbone reads texts."""
+    part = backbone.part or next((name for name in ("text", "encoder") if name in backbone.paths), None)
+    return part or next(iter(backbone.paths))
 
 
 def _run(backbone: Backbone, samples: list[Sample], length: int, layers: int | Sequence[int] | None) -> Features:
@@ -79,7 +93,7 @@ def _run(backbone: Backbone, samples: list[Sample], length: int, layers: int | S
     # Matrix products of a single row take other routines, whose sums differ in the last bits.
     rows = samples * 2 if len(samples) == 1 else samples
     device = next(backbone.model.parameters()).device
-    inputs = {name: torch.stack([_fill(backbone, name, row[name], length) for row in rows]) for name in rows[0]}
+    inputs = _texts(backbone, rows, length) if length else _pictures(rows)
     features = backbone(layers=layers, **{name: value.to(device) for name, value in inputs.items()})
     features = _with_summary(backbone, features)[: len(samples)]
     if length == 0:
@@ -97,6 +111,38 @@ def _run(backbone: Backbone, samples: list[Sample], length: int, layers: int | S
     )
 
 
+def _pictures(samples: Sequence[Sample]) -> dict[str, Tensor]:
+    """Model inputs of pictures of one size."""
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def _texts(backbone: Backbone, samples: Sequence[Sample], length: int) -> dict[str, Tensor]:
+    """Model inputs of texts, padded to `length`. What some samples lack and others have is filled in."""
+    trunk = backbone.trunks[_text_part(backbone)]
+    names = list(dict.fromkeys(name for sample in samples for name in sample))
+    if "attention_mask" not in names and "attention_mask" in trunk.signature.parameters:
+        names.append("attention_mask")
+    if _is_fixed(trunk.config):
+        names.remove("attention_mask")
+    pad = getattr(backbone.model.config.get_text_config(), "pad_token_id", None)
+    fills = {"input_ids": pad if isinstance(pad, int) else 0}
+    return {
+        name: torch.stack([_fill(sample, name, length, fills.get(name, 0)) for sample in samples]) for name in names
+    }
+
+
+def _fill(sample: Sample, name: str, length: int, fill: int) -> Tensor:
+    """One field of a text, padded to `length`."""
+    ids = sample["input_ids"]
+    absent = torch.ones_like(ids) if name == "attention_mask" else torch.zeros_like(ids)
+    value = sample.get(name, absent)
+    if len(value) == length:
+        return value
+    padded = value.new_full((length,), fill)
+    padded[: len(value)] = value
+    return padded
+
+
 def _with_summary(backbone: Backbone, features: Features) -> Features:
     """The same features, their summary vectors computed a fixed number of rows at a time.
 
@@ -107,16 +153,6 @@ def _with_summary(backbone: Backbone, features: Features) -> Features:
     rows = torch.arange(-(-len(features.final) // _ROWS) * _ROWS) % len(features.final)
     parts = [backbone.summarise(features[chunk]) for chunk in rows.split(_ROWS)]
     return replace(features, pooled=torch.cat(parts)[: len(features.final)])
-
-
-def _fill(backbone: Backbone, name: str, value: Tensor, length: int) -> Tensor:
-    """One field of a text, padded to `length`; pictures as they are."""
-    if length == 0 or len(value) == length:
-        return value
-    pad = getattr(backbone.model.config.get_text_config(), "pad_token_id", None) if name == "input_ids" else 0
-    padded = value.new_full((length,), pad if isinstance(pad, int) else 0)
-    padded[: len(value)] = value
-    return padded
 
 
 def _trim(features: Features) -> Features:

@@ -82,6 +82,7 @@ class Record:
         found += [f"{name}: expected {mine[name]}, got {theirs[name]}" for name in mine if mine[name] != theirs[name]]
         for name in (
             "part",
+            "inputs",
             "samples",
             "ids",
             "items",

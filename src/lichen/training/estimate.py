@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -22,7 +21,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from ..backbones.backbone import PREFIX, Backbone
 from ..backbones.embedded import embedded_config, register_architectures
@@ -30,61 +28,9 @@ from ..backbones.features import Features
 from ..backbones.late import LateLayers
 from ..errors import InputError
 from ..memory import ADAM_STATES, KeptBytes, PeakBytes, backpropagate, loss_of
+from .speed import Meter, Work
 
 aten = torch.ops.aten
-FLOPS: dict[Any, Callable[..., int]] = {
-    **flop_registry,
-    # PyTorch counts attention on GPUs only; on a CPU the operators have other names.
-    aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[aten._scaled_dot_product_flash_attention],
-    aten._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
-        aten._scaled_dot_product_flash_attention_backward
-    ],
-}
-"""Floating-point operations of an operator, from its arguments and `out_val`, what it returned."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a processor has to do."""
-
-    flops: int
-    """Floating-point operations of matrix products, convolutions and attention; a multiply-add is two."""
-    moved_bytes: int
-    """Sizes of all tensors that operators read and write."""
-    operators: int
-    """Calls of operators that do more than look at a tensor in another shape."""
-
-    def __add__(self, other: Work) -> Work:
-        return Work(self.flops + other.flops, self.moved_bytes + other.moved_bytes, self.operators + other.operators)
-
-
-class _Meter(TorchDispatchMode):
-    """Context manager that adds up the work of the operators called inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = Work(0, 0, 0)
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        output = func(*args, **kwargs)
-        if not isinstance(output, Tensor | tuple | list):
-            return output
-        read = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-        written = [value for value in tree_leaves(output) if isinstance(value, Tensor)]
-        known = {value.untyped_storage()._cdata for value in read}
-        if not func._schema.is_mutable and all(value.untyped_storage()._cdata in known for value in written):
-            return output
-        flops = FLOPS[func.overloadpacket](*args, **kwargs, out_val=output) if func.overloadpacket in FLOPS else 0
-        self.work += Work(int(flops), sum(map(_size, read)) + sum(map(_size, written)), 1)
-        return output
-
-
-def _size(tensor: Tensor) -> int:
-    # An expanded tensor is read from a smaller storage.
-    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
 
 
 def fake_backbone(
@@ -156,16 +102,20 @@ def _stand_in(tensor: Tensor) -> Tensor:
     return nn.Parameter(value, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else value
 
 
-def _with_stand_ins(value: Any) -> Any:
+def _with_stand_ins(value: Any, known: dict[int, Tensor]) -> Any:
     """The same nested mappings, sequences and dataclasses with a stand-in for each tensor on the meta device."""
     if isinstance(value, Tensor):
-        return _stand_in(value)
+        if id(value) not in known:
+            # A tensor that stands in two places stays one.
+            known[id(value)] = _stand_in(value)
+        return known[id(value)]
     if isinstance(value, Mapping):
-        return {key: _with_stand_ins(item) for key, item in value.items()}
+        return {key: _with_stand_ins(item, known) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([_with_stand_ins(item) for item in value])
+        return type(value)([_with_stand_ins(item, known) for item in value])
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: _with_stand_ins(getattr(value, each.name)) for each in fields(value)})
+        changed = {each.name: _with_stand_ins(getattr(value, each.name), known) for each in fields(value)}
+        return replace(value, **changed)
     return value
 
 
@@ -218,15 +168,11 @@ def fake_weights(*modules: nn.Module) -> Iterator[None]:
     stand_ins: dict[int, Tensor] = {}
 
     def replaced(value: Any) -> Any:
-        if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
-            # Recurrent networks hold their weights in a list, too.
-            return [replaced(item) for item in value]
-        if not isinstance(value, Tensor) or not value.is_meta:
-            return value
-        if id(value) not in stand_ins:
-            # A weight that two modules share stays shared.
-            stand_ins[id(value)] = _stand_in(value)
-        return stand_ins[id(value)]
+        # Recurrent networks hold their weights in a list, too.
+        in_list = isinstance(value, list) and any(isinstance(item, Tensor) for item in value)
+        if in_list or (isinstance(value, Tensor) and value.is_meta):
+            return _with_stand_ins(value, stand_ins)
+        return value
 
     try:
         for module in (child for each in modules for child in each.modules()):
@@ -299,16 +245,14 @@ def estimate_step(model: nn.Module, batch: Mapping[str, Any]) -> StepEstimate:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not trained:
             raise InputError("No parameter of this model requires a gradient, so no step can be counted.")
-        arguments = _with_stand_ins(dict(batch))
+        arguments = _with_stand_ins(dict(batch), {})
         model.train()
         kept = KeptBytes([*model.parameters(), *model.buffers()])
-        with _Meter() as meter, PeakBytes(arguments) as living:
-            with kept:
+        with PeakBytes(arguments) as living:
+            with kept, Meter() as forward:
                 loss = loss_of(model(**arguments))
-            forward = meter.work
-            meter.work = Work(0, 0, 0)
-            backpropagate(model, loss)
-        backward = meter.work
+            with Meter() as backward:
+                backpropagate(model, loss)
     sizes = [parameter.numel() * parameter.element_size() for parameter in trained]
     return StepEstimate(
         trained_parameters=sum(parameter.numel() for parameter in trained),
@@ -316,8 +260,8 @@ def estimate_step(model: nn.Module, batch: Mapping[str, Any]) -> StepEstimate:
         gradient_bytes=sum(sizes),
         optimiser_bytes=ADAM_STATES * sum(sizes),
         peak_bytes=living.peak,
-        forward=forward,
-        backward=backward,
+        forward=forward.work,
+        backward=backward.work,
     )
 
 
@@ -346,54 +290,6 @@ def estimate_pass(
     Raises:
         InputError: as a real backbone would.
     """
-    with fake_weights(backbone.model), _Meter() as meter, PeakBytes(inputs) as living:
+    with fake_weights(backbone.model), Meter() as meter, PeakBytes(inputs) as living:
         features = backbone(layers=layers, **inputs)
     return PassEstimate(features, living.peak, meter.work)
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast this machine is, roughly."""
-
-    gflops: float
-    """10**9 floating-point operations a second in matrix products."""
-    read_bytes_per_second: float
-    """Bytes that are copied from one place in memory to another in a second."""
-    operator_seconds: float
-    """Time to call an operator that has next to nothing to do."""
-
-
-def machine_speed(budget: float = 0.3) -> Speed:
-    """Measure this machine's speed for about `budget` seconds, with the number of threads that PyTorch uses now."""
-    left, right = torch.ones(1024, 768), torch.ones(768, 768)
-    source, target = torch.zeros(2**22), torch.zeros(2**22)
-    small = torch.ones(8, requires_grad=True)
-
-    def chain() -> None:
-        value = small
-        for _ in range(50):
-            value = value * small
-        value.sum().backward()
-
-    share = budget / 3
-    product = _fastest(lambda: left @ right, share)
-    copied = _fastest(lambda: target.copy_(source), share)
-    # 50 products forward, two products and a sum for each backward.
-    called = _fastest(chain, share) / 200
-    return Speed(2 * 1024 * 768 * 768 / product / 1e9, 4 * len(source) / copied, called)
-
-
-def _fastest(run: Callable[[], Any], budget: float) -> float:
-    """Seconds of the fastest of several runs; others may have been disturbed."""
-    end, best = time.perf_counter() + budget, float("inf")
-    while best == float("inf") or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def seconds(work: Work, speed: Speed) -> float:
-    """Rough time of some work on a machine: arithmetic, traffic and calls one after the other."""
-    traffic = work.moved_bytes / (2 * speed.read_bytes_per_second)
-    return work.flops / (1e9 * speed.gflops) + traffic + work.operators * speed.operator_seconds

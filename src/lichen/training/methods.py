@@ -1,17 +1,17 @@
 """`Method`: one of the ways to adapt a backbone that `lichen compare` sets side by side, and how users write it.
 
-    pooled                 a side network that learns from stored features
-    unipt:reduction=8      with settings of its own; several are separated by commas
-    unipt@live             the same while the backbone runs in every step
-    lora, lora:rank=16     a peer, with gradients inside the backbone
+pooled                 a side network that learns from stored features
+unipt:reduction=8      with settings of its own; several are separated by commas
+unipt@live             the same while the backbone runs in every step
+lora, lora:rank=16     a peer, with gradients inside the backbone
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError, pick
@@ -47,15 +47,15 @@ class Method:
 
     base: str
     """A side network or a peer."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the side network, or the rank of LoRA."""
+    settings: tuple[tuple[str, Any], ...] = ()
+    """Of the side network, or the rank of LoRA: names and values."""
     live: bool = False
     """A side network beside a backbone that runs in every step. Peers always run it."""
 
     @property
     def name(self) -> str:
         """As users write it."""
-        options = ",".join(f"{key}={_shown(value)}" for key, value in self.settings.items())
+        options = ",".join(f"{key}={_shown(value)}" for key, value in self.settings)
         return f"{self.base}{':' if options else ''}{options}{LIVE if self.live else ''}"
 
     @property
@@ -71,7 +71,7 @@ class Method:
     @property
     def rank(self) -> int:
         """Of LoRA."""
-        return int(self.settings.get("rank", RANK))
+        return int(dict(self.settings).get("rank", RANK))
 
     def sides(self, recipe: Recipe) -> dict[str, SideConfig]:
         """The side network of each part. Where it is the recipe's own, the recipe's settings hold, too.
@@ -82,7 +82,7 @@ class Method:
         found = {}
         for part, own in recipe.sides.items():
             start = own.to_dict() if own.method == self.base else {"method": self.base}
-            found[part] = config_from_dict({**start, **self.settings})
+            found[part] = config_from_dict({**start, **dict(self.settings)})
         return found
 
     def rate(self, recipe: Recipe) -> float:
@@ -121,7 +121,7 @@ def _parse(text: str) -> Method:
         if not equals or not key.strip():
             raise InputError(f"Settings of a method are written as {base}:key=value,key=value; got {text!r}.")
         settings[key.strip()] = _value(value.strip())
-    method = Method(base, settings, live)
+    method = Method(base, tuple(settings.items()), live)
     if method.is_peer:
         _check_peer(method)
     else:
@@ -133,10 +133,10 @@ def _check_peer(method: Method) -> None:
     if method.live:
         raise InputError(f"{method.base} always runs the backbone. Leave {LIVE} out.")
     known = ("rank",) if PEERS[method.base].kind == "lora" else ()
-    for key in method.settings:
+    for key, _ in method.settings:
         if key not in known:
             raise InputError(f"{method.base} has no setting {key!r}. {'It has rank.' if known else 'It has none.'}")
-    rank = method.settings.get("rank", RANK)
+    rank = dict(method.settings).get("rank", RANK)
     if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
         raise InputError(f"{method.base}:rank must be a whole number of at least 1; got {rank!r}.")
 
@@ -177,9 +177,7 @@ def with_live(methods: Sequence[Method], live: str | None) -> tuple[Method, ...]
         stored = [
             each
             for method in asked
-            for each in (
-                [other for other in stored if other.base == method.base] if not method.settings else [method]
-            )
+            for each in ([other for other in stored if other.base == method.base] if not method.settings else [method])
             or [method]
         ]
     both = [*methods, *(replace(method, live=True) for method in stored)]

@@ -31,7 +31,6 @@ QUERY_AND_VALUE = (
     ("c_attn",),
 )
 """What transformers models call their query and value projections, in the order tried."""
-OTHERS = "bitfit and full need neither."
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,8 @@ def _add_lora(model: Any, trunks: Mapping[str, Trunk], rank: int, layers: tuple[
             targets += [f"{inside}{name}" for name in _adaptable(trunk, trunk.layers[number])]
     if not targets:
         raise InputError(
-            f"{type(model).__name__} has no query and value projections that LoRA could find by name. {OTHERS}"
+            f"{type(model).__name__} has no query and value projections that LoRA could find by name. "
+            "Use bitfit or full, which need none."
         )
     peft = _peft()
     transposed = any(type(model.get_submodule(name)).__name__ == "Conv1D" for name in targets)
@@ -236,7 +236,7 @@ class PeerModel(nn.Module):
         self.method = method
         self.backbones = dict(backbones)
         self.models = nn.ModuleDict(
-            {name: tune(backbone.model, method, rank, part=backbone.part) for name, backbone in backbones.items()}
+            {name: tune(each.model, method, rank, part=_adapted_part(each)) for name, each in backbones.items()}
         )
         self.head = head
 
@@ -265,17 +265,23 @@ class PeerModel(nn.Module):
         backbone = self.backbones[pick("part", name, self.backbones)]
         part = _trunk_for(backbone, inputs)
         trunk = backbone.trunks[part]
+        known, main = trunk.signature.parameters, getattr(trunk.module, "main_input_name", "input_ids")
+        if main not in inputs or not set(inputs) <= set(known):
+            raise InputError(f"The backbone of {name!r} reads {main}; got {', '.join(sorted(inputs)) or 'nothing'}.")
         check_batch(backbone.model.config, inputs)
-        settings = {"use_cache": False} if "use_cache" in trunk.signature.parameters else {}
-        try:
-            bound = trunk.bind((), {**inputs, **settings, "return_dict": True})
-        except TypeError as error:
-            raise InputError(f"The backbone of part {name!r} does not read {', '.join(sorted(inputs))}.") from error
-        features = trunk.rest(bound, trunk.module(**inputs, **settings, return_dict=True))
+        arguments: dict[str, Any] = {**inputs, "return_dict": True}
+        if "use_cache" in known:
+            arguments["use_cache"] = False
+        features = trunk.rest(trunk.bind((), arguments), trunk.module(**arguments))
         path = projection_of(backbone.model, part)
         if path is None or features.pooled is None:
             return features
         return replace(features, pooled=backbone.model.get_submodule(path)(features.pooled))
+
+
+def _adapted_part(backbone: Backbone) -> str | None:
+    """Which trunk is trained: the one that is read; both towers where the inputs choose."""
+    return backbone.part or ("encoder" if "encoder" in backbone.paths else None)
 
 
 def _trunk_for(backbone: Backbone, inputs: Mapping[str, Tensor]) -> str:

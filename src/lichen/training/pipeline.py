@@ -23,18 +23,21 @@ from ..data.dataset import Dataset
 from ..data.readers import load
 from ..data.views import Views
 from ..errors import CheckpointError, InputError
+from ..figures import check_can_draw
 from ..files import to_json, write_atomic
 from ..heads.given import Given
 from ..side.fit import reading_of
 from ..tasks import TASKS
 from ..tasks.model import SideModel
 from ..tasks.task import Examples, Preparation, Task
-from .curves import CURVES, check_can_draw, draw_curves
+from .checkpoints import checkpoints
+from .curves import CURVES, DrawCurves
+from .locks import RunLock
 from .metrics_log import METRICS
 from .order import RowDataset
 from .recipe import Recipe
-from .run import RECIPE, PartRecord, Run
-from .sources import Source, load_processor, open_source
+from .run import RECIPE, PartRecord, Run, resume_command
+from .sources import Source, is_first_process, load_processor, open_source
 from .trainer import LichenTrainer
 
 FEATURES = Path("lichen-features")
@@ -86,7 +89,7 @@ def prepare(
     *,
     layers: Mapping[str, Sequence[int]] | None = None,
     report: Report | None = None,
-    share: tuple[int, int] = (0, 1),
+    share: tuple[int, int] | None = None,
 ) -> Prepared:
     """Read the data and make, complete or open the features of each part.
 
@@ -94,9 +97,11 @@ def prepare(
         recipe: of the run.
         layers: hidden states that stores must hold by part; None takes those that the recipe's side networks read.
         report: told of the frozen passes.
-        share: this process's share of the shards.
+        share: (k, n) to make a share of the shards only; None: this process's among those that were launched
+            together, waiting for the others.
 
     Raises:
+        UnfinishedStore: the share is done, those of others are not.
         InputError: the data, a backbone or a store cannot be used.
     """
     dataset = load(recipe.data)
@@ -237,7 +242,11 @@ def train(
     examples = prepared.examples("train")
     batches = Batches(examples, prepared.sources, layers)
     dev = Batches(prepared.examples("dev"), prepared.sources, layers) if "dev" in prepared.dataset.splits else None
-    _open_folder(recipe, folder, prepared)
+    if is_first_process():
+        with RunLock(folder):
+            if not resume:
+                refuse_old(folder)
+            _open_folder(recipe, folder, prepared)
     trainer = make_trainer(prepared, model, batches, dev, folder, quiet)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=resume or None)
@@ -260,9 +269,20 @@ def train(
     }
     if trainer.is_world_process_zero():
         run.save(folder)
-        if (folder / METRICS).is_file():
-            draw_curves(folder / METRICS, folder / CURVES)
+    trainer.accelerator.end_training()
     return run
+
+
+def refuse_old(folder: Path) -> None:
+    """Leave a folder alone that holds checkpoints of another training.
+
+    Raises:
+        InputError: it does.
+    """
+    if checkpoints(folder):
+        raise InputError(
+            f"{str(folder)!r} holds an unfinished training. Go on with: {resume_command(folder)}, or choose another --out."
+        )
 
 
 def evaluate(
@@ -297,7 +317,6 @@ def evaluate(
 def _open_folder(recipe: Recipe, folder: Path, prepared: Prepared) -> None:
     """Write what is known before the first step."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / RECIPE, recipe.to_toml().encode())
         write_atomic(folder / ENVIRONMENT, to_json(environment()))
         if prepared.skipped:
@@ -324,9 +343,6 @@ def make_trainer(
     recipe, settings = prepared.recipe, prepared.recipe.train
     steps = -1 if settings.steps is None else settings.steps
     epochs = 3.0 if settings.epochs is None else settings.epochs
-    updates = (
-        steps if steps > 0 else int(epochs * -(-len(train_side.examples) // (settings.batch * settings.accumulate)))
-    )
     args = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -336,7 +352,7 @@ def make_trainer(
         gradient_accumulation_steps=settings.accumulate,
         learning_rate=settings.lr,
         weight_decay=settings.weight_decay,
-        warmup_steps=int(settings.warmup * updates),
+        warmup_steps=settings.warmup,
         lr_scheduler_type=settings.schedule,
         max_grad_norm=settings.clip,
         logging_steps=settings.log_every,
@@ -352,6 +368,8 @@ def make_trainer(
         report_to=list(settings.trackers),
         seed=recipe.seed,
         disable_tqdm=True,
+        use_cpu=not torch.accelerator.is_available(),
+        ddp_find_unused_parameters=False,
     )
     both = _Both(train_side, dev)
     measure = prepared.task.measure
@@ -370,7 +388,8 @@ def make_trainer(
         None if dev is None else _shifted(dev.dataset(), len(train_side.examples)),
         read=train_side.read if live else None,
         compute_metrics=compute,
-        resume_command=f"lichen train --resume {folder}",
+        callbacks=[DrawCurves(folder / METRICS, folder / CURVES)],
+        resume_command=resume_command(folder),
         buckets=settings.buckets,
         quiet=quiet,
     )

@@ -17,22 +17,35 @@ folder that the caller names.
 
 from __future__ import annotations
 
+import functools
+import math
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomli_w
 
+from ..backbones.backbone import PREFIX
+from ..backbones.embedded import EMBEDDED
 from ..data.config import DataConfig
 from ..errors import InputError, nearest, pick
 from ..features.config import StoreConfig
-from ..side.config import SideConfig, config_from_dict
+from ..side.config import CONFIGS, SideConfig
 from ..tasks import TASKS
 from ..tasks.task import HeadConfig
-from .settings import build, convert, merge, nested
+from .changes import parse_change, with_change
+from .settings import build, convert, nested
 
+LARGEST = 4096
+"""Most pixels of a picture's side that a recipe may ask for; memory grows with the square, in attention faster."""
+_EMBEDDED = ", ".join(f"{PREFIX}{name}" for name in EMBEDDED)
+_RECIPE_BYTES = 1 << 20
+"""A file longer than this is no recipe, and parsing it would take minutes."""
+_SEEDS = 2**32
+"""Seeds lie below this: NumPy takes no others."""
 SHIPPED = Path(__file__).resolve().parents[1] / "recipes"
 """Folder of the recipes that come with the library."""
 
@@ -42,7 +55,7 @@ class BackboneConfig:
     """A frozen model and how its inputs are prepared."""
 
     name: str
-    """"embedded:<name>", a local folder, or a hub id."""
+    """"embedded:<name>", a folder (relative to the recipe's or the current one), or a hub id."""
     part: str | None = None
     """Which trunk of a model with several: vision, text, encoder or decoder."""
     revision: str | None = None
@@ -52,17 +65,30 @@ class BackboneConfig:
     max_tokens: int = 128
     """Longest text; the rest is cut off."""
 
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InputError(f"BackboneConfig.name is empty. Give a folder, a hub id, or {_EMBEDDED}.")
+        if self.size is not None and not 1 <= self.size <= LARGEST:
+            raise InputError(f"BackboneConfig.size must lie in 1 to {LARGEST} pixels; got {self.size}.")
+        if self.max_tokens < 1:
+            raise InputError(f"BackboneConfig.max_tokens must be at least 1; got {self.max_tokens}.")
+
 
 @dataclass(frozen=True)
 class StoreChoice(StoreConfig):
     """What is kept of the frozen pass, and where."""
 
     folder: str = ""
-    """Where the store lies, relative to the current folder; empty: features/ beside the run."""
+    """Where stores lie, relative to the current folder; empty: lichen-features there."""
     live: bool = False
     """Keep nothing: run the backbone in every step instead."""
     batch: int = 64
     """Samples in one frozen pass."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch < 1:
+            raise InputError(f"StoreChoice.batch must be at least 1; got {self.batch}.")
 
     def config(self) -> StoreConfig:
         """The store's own settings."""
@@ -112,17 +138,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "log_every", "keep"):
             if getattr(self, name) < 1:
-                raise InputError(f"[train] {name} must be at least 1; got {getattr(self, name)}.")
-        for name in ("steps", "epochs"):
+                raise InputError(f"TrainConfig.{name} must be at least 1; got {getattr(self, name)}.")
+        for name in ("eval_every", "save_every", "workers", "clip", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"TrainConfig.{name} must be 0 or more; got {getattr(self, name)}.")
+        for name in ("steps", "epochs", "lr"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise InputError(f"[train] {name} must be above 0; got {value}.")
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"TrainConfig.{name} must be above 0; got {value}.")
         if self.steps is not None and self.epochs is not None:
             raise InputError("[train] takes steps or epochs, not both.")
-        if not self.lr > 0:
-            raise InputError(f"[train] lr must be above 0; got {self.lr}.")
         if not 0 <= self.warmup < 1:
-            raise InputError(f"[train] warmup is a share of the steps, from 0 to below 1; got {self.warmup}.")
+            raise InputError(f"TrainConfig.warmup is a share of the steps, from 0 to below 1; got {self.warmup}.")
 
 
 @dataclass(frozen=True)
@@ -143,6 +170,10 @@ class CompareConfig:
     def __post_init__(self) -> None:
         if self.seeds < 1 or not self.factors:
             raise InputError("[compare] needs at least one seed and one factor.")
+        if not all(0 < value < math.inf for value in (*self.factors, *self.rates.values())):
+            raise InputError("[compare] factors and rates are learning rates, or multiply them: all must be above 0.")
+        if self.tune_steps is not None and self.tune_steps < 1:
+            raise InputError(f"CompareConfig.tune_steps must be at least 1; got {self.tune_steps}.")
 
 
 @dataclass(frozen=True)
@@ -204,7 +235,8 @@ def find(name: str) -> Path:
         return shipped[name]
     if path.is_dir():
         raise InputError(f"{name!r} is a folder. Give a recipe: a TOML file, or one of {', '.join(sorted(shipped))}.")
-    raise InputError(f"There is no recipe {name!r}: no such file. {nearest(name, shipped)}")
+    beside = [str(path.with_name(file.name)) for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    raise InputError(f"There is no recipe {name!r}: no such file. {nearest(name, [*shipped, *beside[:20]])}")
 
 
 def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, root: Path | None = None) -> Recipe:
@@ -220,28 +252,31 @@ def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, 
         InputError: no such file, no TOML, an unknown key, a wrong type, or settings that do not go together.
     """
     path = find(name)
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as TOML: {error}.") from error
+    values = _read(path)
     small = values.pop("smoke", {})
-    for key, value in small.items() if smoke else ():
-        values = merge(values, nested(key, value))
-    for change in changes:
-        values = merge(values, _change(change))
+    if not isinstance(small, Mapping):
+        raise InputError(f'[smoke] must be a table of settings, such as "train.steps" = 4; got {small!r}.')
+    changed = [nested(key, value) for key, value in small.items()] if smoke else []
+    for change in [*changed, *map(parse_change, changes)]:
+        values = with_change(values, change)
     return from_dict(values, path.stem, root or path.resolve().parent)
 
 
-def _change(text: str) -> dict[str, Any]:
-    """One `key=value` of the command line as a nested table."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"--set takes key=value, such as train.lr=0.01; got {text!r}.")
+def _read(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file."""
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return nested(key.strip(), parsed)
+        if path.stat().st_size > _RECIPE_BYTES:
+            raise InputError(f"{str(path)!r} is too long for a recipe, which is a page of TOML. Is it the right file?")
+        # Windows editors put a byte order mark before UTF-8.
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{str(path)!r} is no text in UTF-8, so it is no recipe, or saved in another encoding."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f'{str(path)!r} cannot be read as TOML: {error}. Text needs quotes: name = "…".') from error
 
 
 _TABLES = (
@@ -258,44 +293,100 @@ def from_dict(values: Mapping[str, Any], name: str, root: Path) -> Recipe:
     """
     for key in values:
         if key not in _TABLES:
-            raise InputError(f"A recipe has no table or setting {key!r}. {nearest(key, _TABLES)}")
-    for key in ("task", "data"):
+            home = _homes().get(key)
+            advice = nearest(key, _TABLES) if home is None else f"It belongs in {home}."
+            raise InputError(f"A recipe has no table or setting {key!r}. {advice}")
+    for key, example in _NEEDED.items():
         if key not in values:
-            raise InputError(f"The recipe {name!r} lacks {key!r}.")
+            raise InputError(f"The recipe {name!r} lacks {key}, such as: {example} A whole one: lichen train --help")
     task = pick("task", convert(values["task"], str, "task"), TASKS)
-    data = build(DataConfig, values["data"], "[data]")
+    data = _build(DataConfig, values["data"], "[data]")
     parts = TASKS[task].parts(data)
+    train = _build(TrainConfig, values.get("train", {}), "[train]")
+    if len(parts) > 1 and train.batch < 2:
+        raise InputError(f"[train] batch must be at least 2 to {task}: the others of a batch are the wrong answers.")
+    seed = convert(values.get("seed", 0), int, "seed")
+    if not 0 <= seed < _SEEDS:
+        raise InputError(f"seed must lie in 0 to {_SEEDS - 1}; got {seed}.")
     return Recipe(
-        name=convert(values.get("name", name), str, "name"),
+        name=_name(convert(values.get("name", name), str, "name")),
         task=task,
         data=data.resolve(root),
-        backbones=_by_part(values, "backbone", parts, lambda table, where: build(BackboneConfig, table, where)),
+        backbones=_by_part(values, "backbone", parts, functools.partial(_backbone, root)),
         sides=_by_part(values, "side", parts, _side),
-        head=build(HeadConfig, values.get("head", {}), "[head]"),
-        store=build(StoreChoice, values.get("store", {}), "[store]"),
-        train=build(TrainConfig, values.get("train", {}), "[train]"),
-        compare=build(CompareConfig, values.get("compare", {}), "[compare]"),
+        head=_build(HeadConfig, values.get("head", {}), "[head]"),
+        store=_build(StoreChoice, values.get("store", {}), "[store]"),
+        train=train,
+        compare=_build(CompareConfig, values.get("compare", {}), "[compare]"),
         about=convert(values.get("about", ""), str, "about"),
-        seed=convert(values.get("seed", 0), int, "seed"),
+        seed=seed,
     )
+
+
+_NEEDED = {"task": 'task = "classify".', "data": 'a table [data] with kind = "folder" and path = "pictures".'}
+T = TypeVar("T")
+
+
+def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A table's settings; one that belongs elsewhere is told where."""
+    own = f"[{where.strip('[]').partition('.')[0].removesuffix('s')}]"
+    return build(kind, values, where, {name: home for name, home in _homes().items() if own not in home})
+
+
+@functools.cache
+def _homes() -> dict[str, str]:
+    """Where each setting of a recipe belongs."""
+    kinds = {"[data]": (DataConfig,), "[backbone]": (BackboneConfig,), "[side]": tuple(CONFIGS.values())}
+    kinds |= {"[head]": (HeadConfig,), "[store]": (StoreChoice,), "[train]": (TrainConfig,)}
+    found = {name: ["the lines before the first [table]"] for name in ("name", "about", "task", "seed")}
+    for table, classes in kinds.items():
+        for name in dict.fromkeys(each.name for kind in classes for each in fields(kind)):
+            found.setdefault(name, []).append(table)
+    homes = {name: " or ".join(places) for name, places in found.items()}
+    return homes | {name: f"a table of its own, [{name}]" for name in _TABLES if name not in found or name == "train"}
+
+
+def _name(name: str) -> str:
+    """The name of a recipe, which names the folder of its run."""
+    if name in ("", ".", "..") or not name.isprintable() or set(name) & {"/", "\\"}:
+        raise InputError(f"The name of a recipe names the folder of its run, so it must be a plain one; got {name!r}.")
+    return name
+
+
+def _backbone(root: Path, table: Mapping[str, Any], where: str) -> BackboneConfig:
+    """Settings of a backbone; a folder that is there by its whole path, so that the run may be used from anywhere."""
+    config = _build(BackboneConfig, table, where)
+    folder = root / Path(config.name).expanduser()
+    if not folder.is_dir():
+        folder = Path(config.name).expanduser()
+    return replace(config, name=os.path.abspath(folder)) if folder.is_dir() else config
 
 
 def _by_part(values: Mapping[str, Any], key: str, parts: Sequence[str], make: Any) -> dict[str, Any]:
     """[backbone] for all parts, or [backbones.<part>] for each."""
     shared, single = values.get(key), values.get(f"{key}s", {})
+    if not isinstance(single, Mapping):
+        raise InputError(f"[{key}s.<part>] must be a table for a part; got {key}s = {single!r}.")
     for part in single:
+        if len(parts) == 1 and part not in parts:
+            raise InputError(f"[{key}s.{part}] is for tasks that read several inputs. This one reads one: [{key}].")
         pick(f"part in [{key}s]", part, parts)
     result = {}
     for part in parts:
         table = single.get(part, shared)
+        where = f"[{key}s.{part}]" if part in single else f"[{key}]"
         if table is None:
-            wanted = f"[{key}]" if len(parts) == 1 else f"[{key}s.{part}]"
-            raise InputError(f"The recipe lacks {wanted}.")
-        result[part] = make(table, f"[{key}s.{part}]" if part in single else f"[{key}]")
+            wanted = f"[{key}]" if len(parts) == 1 else f"[{key}s.{part}], or one [{key}] for all parts"
+            raise InputError(f"The recipe lacks {wanted}. A whole recipe: lichen train --help")
+        if not isinstance(table, Mapping):
+            raise InputError(f"{where} must be a table of settings; got {table!r}.")
+        result[part] = make(table, where)
     return result
 
 
 def _side(table: Mapping[str, Any], where: str) -> SideConfig:
     if "method" not in table:
         raise InputError(f"{where} lacks method: unipt, sherl, lst, pooled or probe.")
-    return config_from_dict(dict(table))
+    values = dict(table)
+    kind = CONFIGS[pick(f"{where} method", convert(values.pop("method"), str, f"{where} method"), CONFIGS)]
+    return _build(kind, values, where)

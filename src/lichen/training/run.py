@@ -14,6 +14,7 @@ checkpoint-<n>    to go on from
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -45,6 +46,11 @@ FORMAT = 2
 """Of lichen.json in run folders; 1 is a side network attached to a task model."""
 KIND = "run"
 RECIPE = "recipe.toml"
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to go on with an unfinished training."""
+    return f"lichen train --resume {shlex.quote(str(folder))}"
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,7 @@ class Run:
         if not (path / SETTINGS).is_file():
             if not (path / RECIPE).is_file():
                 raise CheckpointError(f"{str(path)!r} is not the folder of a run. Give one that `lichen train` left.")
-            raise CheckpointError(
-                f"The training in {str(path)!r} has not finished. Go on with: lichen train --resume {path}"
-            )
+            raise CheckpointError(f"The training in {str(path)!r} has not finished. Go on with: {resume_command(path)}")
         verify_folder(path)
         settings = read_json(path / SETTINGS)
         if settings.get("kind") != KIND or settings.get("format") != FORMAT:

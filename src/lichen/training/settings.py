@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -13,13 +14,14 @@ T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+def build(kind: type[T], values: Mapping[str, Any], where: str, homes: Mapping[str, str] | None = None) -> T:
     """An instance of a settings dataclass from plain values.
 
     Args:
         kind: a frozen dataclass whose fields are text, numbers, truth values, choices, tuples of these, or None.
         values: field names and values, lists for tuples.
         where: what messages call the table, such as "[train]".
+        homes: where settings of other tables belong, by name: "lr" to "[train]".
 
     Raises:
         InputError: an unknown key (the nearest is named), a missing one, or a value of the wrong type.
@@ -29,12 +31,22 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise InputError(f"{where} has no setting {name!r}. {nearest(name, known)}")
+            home = (homes or {}).get(name)
+            advice = nearest(name, known) if home is None else f"It belongs in {home}."
+            raise InputError(f"{where} has no setting {name!r}. {advice}")
     hints = get_type_hints(kind)
     missing = [name for name, field in known.items() if name not in values and _is_needed(field)]
     if missing:
         raise InputError(f"{where} lacks {', '.join(missing)}.")
-    return kind(**{name: convert(value, hints[name], f"{where} {name}") for name, value in values.items()})
+    converted = {name: convert(value, hints[name], f"{where} {name}") for name, value in values.items()}
+    try:
+        return kind(**converted)
+    except InputError as error:
+        # A class speaks of its fields; who wrote the table knows that, and not the class.
+        message = str(error)
+        for base in kind.__mro__:
+            message = message.replace(f"{base.__name__}.", f"{where} ")
+        raise InputError(message) from error
 
 
 def _is_needed(field: Field[Any]) -> bool:
@@ -57,7 +69,7 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin is tuple:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise InputError(f"{where} must be a list; got {value!r}.")
+            raise InputError(f"{where} must be a list{_such_as(value)}; got {value!r}.")
         return tuple(convert(item, choices[0], where) for item in value)
     if origin is Mapping:
         if not isinstance(value, Mapping):
@@ -68,6 +80,11 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     if hint in _NAMES and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):
         raise InputError(f"{where} must be {_NAMES[hint]}; got {value!r}.")
     return value
+
+
+def _such_as(value: Any) -> str:
+    """How a single value is written as a list; nothing where that is no answer."""
+    return f", such as {json.dumps([value])}" if isinstance(value, str | int | float) else ""
 
 
 def _convert_any(value: Any, choices: Sequence[Any], where: str, hint: Any) -> Any:

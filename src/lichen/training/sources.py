@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -24,6 +26,7 @@ from ..data.dataset import Dataset
 from ..errors import BadSample, InputError, pick
 from ..features.config import StoreConfig
 from ..features.reading import read
+from ..features.record import UnfinishedStore
 from ..features.skipped import Tally
 from ..features.store import FeatureStore
 from ..side.base import Side
@@ -32,6 +35,8 @@ from ..side.fit import fit_side, reading_of
 from ..tasks.task import Inputs
 from .recipe import BackboneConfig, StoreChoice
 
+_POLL = 0.5
+"""Seconds between two looks for what other processes make."""
 Progress = Callable[[int, int], None]
 """Told how many of how many samples are done."""
 
@@ -176,7 +181,7 @@ def open_source(
     layers: tuple[int, ...] | None,
     base: Path,
     progress: Progress | None = None,
-    share: tuple[int, int] = (0, 1),
+    share: tuple[int, int] | None = None,
 ) -> Source:
     """The source of a part: its store, which is made or completed where needed, or its live backbone.
 
@@ -189,7 +194,7 @@ def open_source(
         layers: hidden states to keep, where the recipe names none itself.
         base: folder of stores.
         progress: told of the frozen pass.
-        share: this process's share of the shards.
+        share: of the shards; None: as processes launched together share them.
 
     Raises:
         InputError: the backbone cannot be had, too many samples are bad, or the store's folder is in other use.
@@ -203,19 +208,40 @@ def open_source(
     folder = store_folder(config, inputs, dataset, part, wanted, base)
     store, fresh = FeatureStore.find(folder), not folder.exists()
     if store is None:
-        store = FeatureStore.build(
-            load_backbone(config),
-            inputs,
-            folder,
-            wanted,
-            part=config.part,
-            batch=choice.batch,
-            progress=progress,
-            share=share,
-        )
+        store = _build(config, inputs, folder, wanted, choice.batch, progress, share)
     elif progress is not None:
         progress(len(inputs), len(inputs))
     return Source(part, config, inputs, store.outline, store.fingerprint, store, None, dict(store.skipped), fresh)
+
+
+def _build(
+    config: BackboneConfig,
+    inputs: Inputs,
+    folder: Path,
+    wanted: StoreConfig,
+    batch: int,
+    progress: Progress | None,
+    share: tuple[int, int] | None,
+) -> FeatureStore:
+    """Make a store, or this process's share of it and wait for the rest."""
+    own = share or (int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    backbone = load_backbone(config)
+    try:
+        return FeatureStore.build(
+            backbone, inputs, folder, wanted, part=config.part, share=own, batch=batch, progress=progress
+        )
+    except UnfinishedStore:
+        if share is not None:
+            raise
+    # The launcher ends all processes when one of the others fails, so this wait has an end.
+    while (store := FeatureStore.find(folder)) is None:
+        time.sleep(_POLL)
+    return store
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all that a launcher (torchrun, accelerate) started together."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _look_through(inputs: Inputs, progress: Progress | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ Devices, DDP and FSDP, mixed precision, accumulation, schedules, clipping, track
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +18,19 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments, set_seed
+from transformers import (
+    IntervalStrategy,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.trainer_utils import TrainOutput
 
 from ..backbones.features import Features
 from ..errors import InputError
+from ..heads.contrastive import PairLoss
 from ..memory import KeptBytes
 from .checkpoints import sweep
 from .finite import FiniteGuard, NonFiniteError, Update, rows_to_blame
@@ -98,6 +107,12 @@ class LichenTrainer(PersistentTrainer):
         for name in _REFUSED:
             if getattr(args, name, None):
                 raise InputError(f"TrainingArguments.{name} does not go with LichenTrainer. Leave it unset.")
+        started = int(os.environ.get("WORLD_SIZE", "1"))
+        if args.world_size != started:
+            raise InputError(
+                f"The launcher started {started} processes, but {args.world_size} train together. Without a GPU, set "
+                "TrainingArguments(use_cpu=True)."
+            )
         # Nothing is to be dropped from our batches, and what is not finite stops training instead of being averaged.
         args.remove_unused_columns = False
         args.logging_nan_inf_filter = False
@@ -185,7 +200,7 @@ class LichenTrainer(PersistentTrainer):
         """What is to be done once the Trainer has set its state, before the first step."""
         self._throughput.pause_over()
         # Whatever was drawn since the trainer was made, such as by a store's writer, must not change the training.
-        set_seed(self.args.seed)
+        set_seed(self.args.seed + self.args.process_index)
         if self.resumed is not None:
             self.continue_history(self.resumed)
             if evaluation_is_owed(self.args, self.state):
@@ -215,6 +230,11 @@ class LichenTrainer(PersistentTrainer):
         else:
             outputs = self._forward(model, inputs)
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """Weight decay pulls on matrices only: not on biases, norms, gates or a temperature."""
+        matrices = {name for name, parameter in model.named_parameters() if parameter.ndim > 1}
+        return [name for name in super().get_decay_parameter_names(model) if name in matrices]
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward of one batch."""
@@ -311,7 +331,13 @@ class _Hooks(TrainerCallback):
         if self._trainer.order is not None:
             self._trainer.order.set_epoch(int(state.epoch))
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        for module in self._trainer.model.modules():
+            if isinstance(module, PairLoss):
+                module.set_epoch(float(state.epoch))
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._trainer.count_step()
-        # The last step is worth a line, wherever it falls.
-        control.should_log = control.should_log or state.global_step >= state.max_steps
+        if state.global_step >= state.max_steps and args.logging_strategy != IntervalStrategy.NO:
+            # The last step is worth a line, wherever it falls.
+            control.should_log = True
