@@ -89,6 +89,11 @@ def test_python_blocks_of_features_run_in_order(
     assert [line.split()[0] for line in shown.splitlines() if "largest error" in line] == list(CODECS)
 
 
+def test_the_check_of_a_head_runs() -> None:
+    (block,) = (text for text in blocks("CONTRIBUTING.md", "python") if "check_head(" in text)
+    exec(compile(block, "CONTRIBUTING.md", "exec"), {})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)

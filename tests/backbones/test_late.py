@@ -91,10 +91,10 @@ def test_made_in_training_mode_still_runs_in_eval() -> None:
 def test_too_many_late_layers_are_refused() -> None:
     trunk, _ = make("bert", "backbone")
     assert check_late(trunk, 2) == 2
-    with pytest.raises(InputError, match="late_layers=3 is too many: of the 3 layers of BertModel at most 2"):
+    with pytest.raises(InputError, match="late_layers=3 is too many: of the 3 layers of bert at most 2"):
         LateLayers(trunk, 3)
     stages, _ = make("convnext", "backbone")
-    with pytest.raises(InputError, match="of the 2 blocks of the last stage of ConvNextModel at most 1"):
+    with pytest.raises(InputError, match="of the 2 blocks of the last stage of convnext at most 1"):
         LateLayers(stages, 2)
 
 

@@ -95,7 +95,7 @@ def test_help_of_a_verb(verb, capsys):
         (
             GradientLeakError("Layer 3 leaks."),
             1,
-            "lichen: GradientLeakError: Layer 3 leaks. (set LICHEN_DEBUG=1 for the traceback)\n",
+            "lichen: Layer 3 leaks.\n",
         ),
         (
             RuntimeError("first line\nsecond line"),

@@ -16,10 +16,10 @@ from ..training.tiny_recipes import save_backbone, write_texts
 
 RECIPE = """
 task = "classify"
-data = {{ kind = "table", train = "train.csv" }}
-backbone = {{ name = "{backbone}", max_tokens = 64 }}
-side = {{ method = "pooled" }}
-train = {{ epochs = 2, batch = 4 }}
+data = { kind = "table", train = "train.csv" }
+backbone = { name = "bert", max_tokens = 64 }
+side = { method = "pooled" }
+train = { epochs = 2, batch = 4 }
 """
 
 
@@ -29,9 +29,9 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     write_texts(tmp_path / "data" / "train.csv")
-    backbone = save_backbone(tmp_path / "bert", "bert")
-    Path(backbone, "model.safetensors").unlink()
-    Path("tiny.toml").write_text(RECIPE.format(backbone=backbone))
+    save_backbone(tmp_path / "bert", "bert")
+    Path("bert/model.safetensors").unlink()
+    Path("tiny.toml").write_text(RECIPE)
     return "tiny.toml"
 
 

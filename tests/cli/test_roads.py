@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from lichen.training.metrics_log import read_metrics
 from .recipes_data import CIFAR, save_bert, save_vit, write_archive, write_texts
 
 pytest.importorskip("matplotlib", reason="matplotlib, which draws the curves, is not installed")
+# Every training begins with a full garbage collection; what is loaded by now need not be looked through each time.
+gc.freeze()
 STEPS = 50
 METHODS = ("pooled", "unipt", "lst", "sherl", "probe")
 NO_DROPOUT = ("side.dropout=0", "head.dropout=0")
@@ -54,6 +57,14 @@ lr = 1e-2
 log_every = 5
 eval_every = 20
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_curves() -> Iterator[None]:
+    """The runs are compared by numbers; drawing would take as long as the training. test_recipes.py draws."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lichen.training.curves.draw_curves", lambda metrics, picture: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -166,29 +177,58 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONWARNINGS": "ignore", **more}
 
 
-def stopped(words: Sequence[str], run: Path, number: int) -> subprocess.CompletedProcess[str]:
-    """A training that got a signal once it had written its first line."""
+def spawn(words: Sequence[str], told: Path) -> int:
+    """Start the command line in a process of its own, its stderr in a file; the number of the process."""
+    opened = (os.POSIX_SPAWN_OPEN, 2, str(told), os.O_WRONLY | os.O_CREAT, 0o644)
     command = [sys.executable, "-m", "lichen", *words]
-    with subprocess.Popen(command, env=environment(), stdout=-1, stderr=-1, text=True) as process:
-        while process.poll() is None and not (run / "metrics.jsonl").is_file():
-            time.sleep(0.002)
-        while process.poll() is None and not (run / "metrics.jsonl").stat().st_size:
-            time.sleep(0.002)
-        process.send_signal(number)
-        printed, told = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(command, process.returncode, printed, told)
+    return os.posix_spawn(sys.executable, command, environment(), file_actions=[opened])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["sigterm", "ctrl-c"])
-def test_resumed_equals_straight(place: Path, straight: Path, tmp_path: Path, number: int, code: int) -> None:
-    run = tmp_path / "my run"
-    # Live, because the backbone slows the steps down: the signal comes while there are many to go.
-    done = stopped(words_for(place, "texts", run, "store.live=true"), run, number)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr and not (run / "model.safetensors").exists()
-    *_, advice = done.stderr.strip().splitlines()
-    checkpoints = [path.name for path in run.glob("checkpoint-*")]
-    assert len(checkpoints) == 1 and str(run / checkpoints[0]) in advice
+def fork(words: Sequence[str], told: Path) -> int:
+    """As `spawn`, in a copy of this process, where all is loaded already."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with told.open("w") as sys.stderr:
+                code = main(words)
+        finally:
+            os._exit(code)
+    return child
+
+
+def wait_until(ready: Callable[[], bool], child: int, told: Path) -> None:
+    """Until something is so; fails when the child ends before."""
+    while not ready():
+        if os.waitpid(child, os.WNOHANG)[0]:
+            raise AssertionError(f"the child ended early: {told.read_text()}")
+        time.sleep(0.002)
+
+
+def outcome(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize(
+    ("start", "number", "code"),
+    [(spawn, signal.SIGTERM, 143), (fork, signal.SIGINT, 130)],
+    ids=["sigterm", "ctrl-c"],
+)
+def test_resumed_equals_straight(
+    place: Path, straight: Path, tmp_path: Path, start: Callable[..., int], number: int, code: int
+) -> None:
+    run, told = tmp_path / "my run", tmp_path / "told"
+    metrics = run / "metrics.jsonl"
+    # Live, because the backbone slows the steps down: the signal comes after the first line, with many steps to go.
+    child = start(words_for(place, "texts", run, "store.live=true"), told)
+    wait_until(lambda: metrics.is_file() and metrics.stat().st_size > 0, child, told)
+    os.kill(child, number)
+    assert outcome(child) == code
+    message = told.read_text()
+    assert "Traceback" not in message and not (run / "model.safetensors").exists()
+    checkpoints = list(run.glob("checkpoint-*"))
+    *_, advice = message.strip().splitlines()
+    assert len(checkpoints) == 1 and str(checkpoints[0]) in advice
     _, _, command = advice.partition("Go on with: ")
     assert shlex.split(command) == ["lichen", "train", "--resume", str(run)]
     assert main([*shlex.split(command)[1:], "--quiet"]) == 0
@@ -241,19 +281,15 @@ def shards(features: Path) -> set[str]:
 def test_processes_share_the_frozen_pass(
     place: Path, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features = tmp_path / "features"
+    features, told = tmp_path / "features", tmp_path / "told"
     words = ["cache", str(place / "texts.toml"), "--json", "--set", f"store.folder={features}"]
-    second = subprocess.Popen([sys.executable, "-m", "lichen", *words], env=environment(RANK="1", WORLD_SIZE="2"))
+    monkeypatch.setenv("WORLD_SIZE", "2"), monkeypatch.setenv("RANK", "1")
+    second = fork(words, told)
     own = {shard_name(number) for number in (1, 3)}
-    try:
-        while second.poll() is None and not own <= shards(features):
-            time.sleep(0.01)
-        time.sleep(0.2)
-        assert second.poll() is None and shards(features) == own, "the second waits for the first"
-        monkeypatch.setenv("RANK", "0"), monkeypatch.setenv("WORLD_SIZE", "2")
-        assert main(words) == 0
-        assert second.wait(timeout=60) == 0
-    finally:
-        second.kill()
-        second.wait()
+    wait_until(lambda: own <= shards(features), second, told)
+    time.sleep(0.2)
+    assert os.waitpid(second, os.WNOHANG)[0] == 0 and shards(features) == own, "the second waits for the first"
+    monkeypatch.setenv("RANK", "0")
+    assert main(words) == 0
+    assert outcome(second) == 0
     assert tree(features) == tree(place / "features", like=features)

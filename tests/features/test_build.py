@@ -16,7 +16,9 @@ from transformers import ViTImageProcessorPil
 from lichen.backbones.backbone import Backbone
 from lichen.errors import CheckpointError, InputError
 from lichen.features.config import StoreConfig
-from lichen.features.record import UnfinishedStore
+from lichen.features.folder import StoreFolder
+from lichen.features.preflight import examine
+from lichen.features.record import UnfinishedStore, basis_name
 from lichen.features.store import FeatureStore
 from lichen.files import MANIFEST
 
@@ -266,6 +268,16 @@ def test_shares_make_the_same_store(codec: Any, tmp_path: Path, unchecked: None)
     # A process that comes late finds nothing to do.
     again = FeatureStore.build(backbone(), Texts(bad=[7]), tmp_path / "shared", config, share=(1, 3))
     assert files_of(again.folder) == files_of(tmp_path / "alone")
+
+
+def test_of_two_writers_with_other_components_the_first_decides(tmp_path: Path) -> None:
+    # As on two machines, whose sums round differently.
+    record, _ = examine(backbone(), Texts(), Texts().ids, StoreConfig(codec="pca"), None)
+    first = StoreFolder(tmp_path).claim(record, b"components of one")
+    second = StoreFolder(tmp_path).claim(record, b"components of the other")
+    assert first == second and first.basis is not None and second.basis is not None
+    assert sorted(files_of(tmp_path)) == [basis_name(first.basis), "store.json"]
+    assert (tmp_path / basis_name(first.basis)).read_bytes() == b"components of one"
 
 
 def test_lost_components_are_fitted_again(tmp_path: Path, unchecked: None) -> None:

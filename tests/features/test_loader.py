@@ -89,14 +89,12 @@ def test_batches_are_those_of_the_plan(arguments: dict[str, Any], store: Feature
     assert seen == rows_of(plan_batches(store.usable, store.lengths[store.usable], 7, **order))
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_worker_processes_make_the_same_batches(
-    context: str, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if context == "spawn":
-        pytest.importorskip("lichen")
-        monkeypatch.setattr(torch.multiprocessing, "get_start_method", lambda *given: "spawn")
+def test_worker_processes_make_the_same_batches(context: str, store: FeatureStore, request: Any) -> None:
+    before = torch.multiprocessing.get_start_method()
+    request.addfinalizer(lambda: torch.multiprocessing.set_start_method(before, force=True))
+    torch.multiprocessing.set_start_method(context, force=True)
     view = store.select((1, 3))
     view[[0]]
     alone = list(view.loader(None, 7, shuffle=True))

@@ -145,7 +145,7 @@ def test_any_damage_to_a_header_is_an_error_or_harmless(tmp_path_factory: Any, d
 
 def test_a_failing_disk_is_told_in_words(tmp_path: Path) -> None:
     says = r"Cannot write to folder .*: No space left.*3 shards are there.*goes on"
-    with pytest.raises(InputError, match=says), disk(tmp_path, "3 shards are there"):
+    with pytest.raises(InputError, match=says), disk(tmp_path, lambda: "3 shards are there"):
         raise OSError(28, "No space left on device")
 
 

@@ -84,6 +84,11 @@ def test_dropout_draws_from_a_stream_of_its_own(tmp_path: Path) -> None:
     assert together.seeds[0]["pooled"].losses == alone.seeds[0]["pooled"].losses
     still, _ = run(classify(tmp_path), "pooled")
     assert still.seeds[0]["pooled"].losses != alone.seeds[0]["pooled"].losses
+    arena = arena_of(recipe, "pooled")
+    contender = make_contender(arena.methods[0], arena, 1e-3, 0, 2)
+    start, outside = contender._random, torch.get_rng_state()
+    train_together(arena, [contender], 0, 1, 1, module.Watch())
+    assert not torch.equal(contender._random, start) and torch.equal(torch.get_rng_state(), outside)
 
 
 def test_results_say_what_each_method_needs(whole: Whole) -> None:

@@ -127,8 +127,13 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_signal_after_the_last_step_is_not_swallowed(tmp_path: Path) -> None:
     run = trainer(tmp_path, callbacks=[Kick("on_train_end", 9, signal.SIGINT)])
-    with pytest.raises(KeyboardInterrupt):
-        run.train()
+    # A shell starts background jobs with Ctrl-C ignored, and the tests may run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.train()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert run.state.global_step == 9
 
 

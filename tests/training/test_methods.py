@@ -86,11 +86,7 @@ def test_rates_go_by_the_whole_name_first(tmp_path: Path) -> None:
     assert [method.rate(recipe) for method in asked] == [1e-3, 4e-3, 4e-3, 7e-3, 1e-3, RATES["bitfit"]]
 
 
-def test_wrong_rates_and_factors_are_refused(tmp_path: Path) -> None:
+def test_rates_of_unknown_methods_are_refused(tmp_path: Path) -> None:
     check_rates(classify(tmp_path))
     with pytest.raises(InputError, match="Unknown method 'lara'"):
         check_rates(classify(tmp_path, compare={"rates": {"lara": 1.0}}))
-    with pytest.raises(InputError, match="pooled must be above 0"):
-        check_rates(classify(tmp_path, compare={"rates": {"pooled": 0.0}}))
-    with pytest.raises(InputError, match="factors must be above 0"):
-        check_rates(classify(tmp_path, compare={"factors": [1.0, -1.0]}))

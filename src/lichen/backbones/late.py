@@ -149,3 +149,13 @@ class LateLayers:
 
 Late = Callable[[Tensor, Features], Features]
 """Re-runs frozen late layers: (fused state, rest of the features) to the features that the task head reads."""
+
+
+def place_late(model: nn.Module, device: torch.device) -> None:
+    """Put SHERL's frozen late layers, which belong to no module, where the network is."""
+    for module in model.modules():
+        late = getattr(module, "late", None)
+        if isinstance(late, LateLayers):
+            for tensor in (*late.trunk.module.parameters(), *late.trunk.module.buffers()):
+                # Layers that never run have no memory to move.
+                tensor.data = tensor.data if tensor.is_meta else tensor.data.to(device)

@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ HELP = (
     "Print what a recipe will need in memory, time and disk, for many methods and number formats. Reads settings, "
     "tokenizers and the data, but no weights. Bytes are counted, times are rough."
 )
+WIDTH = 100
+"""Columns of the report."""
+_NAME = 40
 _UNITS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _TIMES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -100,11 +104,11 @@ def as_tables(plan: Plan) -> list[str]:
 
 def _part(part: PartPlan) -> str:
     if part.kind == "image":
-        return f"{part.part}: {part.samples:,} pictures of {part.picture_size} pixels into {part.backbone}"
+        return f"{part.part}: {part.samples:,} pictures of {part.picture_size} pixels into {short(part.backbone)}"
     counted = "" if part.tokenised == part.samples else f", counted on {part.tokenised:,}"
     return (
         f"{part.part}: {part.samples:,} texts of {part.tokens_mean:.1f} tokens (longest "
-        f"{part.tokens_longest}{counted}) into {part.backbone}"
+        f"{part.tokens_longest}{counted}) into {short(part.backbone)}"
     )
 
 
@@ -119,7 +123,9 @@ def _methods(plan: Plan) -> list[str]:
             f"{size(plan.longest.kept_bytes)}, peak {size(plan.longest.peak_bytes)}"
         )
     lines.append("kept, grad+Adam: counted on the first batch. peak: tensors of that step. Times: estimates, rough.")
-    lines += [f"{method.method}: {method.problem}" for method in plan.methods if method.problem is not None]
+    for method in plan.methods:
+        if method.problem is not None:
+            lines += textwrap.wrap(f"{method.method}: {method.problem}", WIDTH, subsequent_indent="  ")
     return lines
 
 
@@ -163,6 +169,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(f"{cell:<{width}}" if place == 0 else f"{cell:>{width}}" for place, (cell, width) in enumerate(cells))
         for cells in (list(zip(row, widths, strict=True)) for row in (head, *rows))
     ]
+
+
+def short(name: str) -> str:
+    """The end of a long path."""
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
 
 
 def size(count: int) -> str:

@@ -36,7 +36,7 @@ for texts, a CSV, TSV or JSONL file with the columns "text" and "label":
     name = "embedded:minilm"
 
 A tenth of the samples is held out as dev, unless data.dev names some. [train] takes steps or epochs, batch, lr …
-All settings: lichen/training/recipe.py and lichen/data/config.py. A wrong one is answered with those there are."""
+All settings: docs/recipes.md. A wrong one is answered with the nearest one."""
 _SHOWN = 5
 """Samples that were left out whose names are printed."""
 _QUIET_SECONDS = 30.0

@@ -92,6 +92,11 @@ def assemble(
         for part in parts.values():
             check_seen(part.scenes, part.source, seen)
     divided = divide(scenes, config)
+    if labelled and not multi_label and len({scene.labels for scene in divided["train"]}) < 2:
+        raise InputError(
+            f"data.limit = {config.limit} leaves training samples of one class only, but a classifier needs at least "
+            "two to tell apart. Raise it."
+        )
     kept = [scene for split in divided.values() for scene in split]
     splits: dict[str, tuple[int, ...]] = {}
     for split, members in divided.items():

@@ -42,9 +42,9 @@ class DataConfig:
     train: str | None = None
     """File or folder of the training samples, instead of `path`; coco and datasets: the name of that split."""
     dev: str | None = None
-    """As `train`, for the samples on which settings are chosen."""
+    """As `train`, for the samples on which settings are chosen; may stand beside `path`."""
     test: str | None = None
-    """As `train`, for the samples that are only ever measured."""
+    """As `train`, for the samples that are only ever measured; may stand beside `path`."""
     images: str | None = None
     """table, image-pairs: folder that picture paths start from; None takes the folder of the table."""
     captions: str | None = None

@@ -74,15 +74,15 @@ def _loose_pictures(folder: Path) -> list[Path]:
 
 def _split_folders(config: DataConfig) -> dict[str, tuple[Path, str]]:
     """Folder of each split, and what its ids begin with."""
-    given = given_splits(config)
-    if given or config.path is None:
-        return {split: (folder, f"{split}/") for split, folder in given.items()}
+    given = {split: (folder, f"{split}/") for split, folder in given_splits(config).items()}
+    if config.path is None:
+        return given
     root = existing("data.path", config.path)
     below = {folder.name: folder for folder in _folders(root)}
     # A class may be called "train" as well; the folder of a split holds folders and no pictures.
     train = next((below[name] for name in ALIASES["train"] if name in below), None)
     if train is None or not _folders(train) or _loose_pictures(train):
-        return {"train": (root, "")}
+        return {"train": (root, ""), **given}
     result: dict[str, tuple[Path, str]] = {}
     for split, aliases in ALIASES.items():
         found = [name for name in aliases if name in below]
@@ -95,7 +95,7 @@ def _split_folders(config: DataConfig) -> dict[str, tuple[Path, str]]:
             f"{str(root)!r} holds {train.name}/ with class folders, but also {', '.join(below)}, which is no split. "
             "Give data.train, data.dev and data.test by name, or move the other folders away."
         )
-    return result
+    return {**result, **given}
 
 
 def _read_classes(folder: Path, prefix: str) -> Part:

@@ -142,11 +142,17 @@ class TextInputs(_Samples):
             )
         if len(texts) != len(ids):
             raise InputError(f"Each text needs an id: got {len(texts)} texts and {len(ids)} ids.")
+        if self.tokenizer.vocab_size <= len(set(self.tokenizer.all_special_tokens)):
+            # transformers makes up an empty tokenizer where a folder holds none.
+            raise InputError(
+                f"This {type(self.tokenizer).__name__} knows no words, only special tokens. Save the backbone's "
+                "tokenizer.json beside its weights."
+            )
         self._special = int(self.tokenizer.num_special_tokens_to_add(pair=False))
         if not self._special < max_tokens <= self.tokenizer.model_max_length:
             raise InputError(
                 f"max_tokens must lie in {self._special + 1} to {self.tokenizer.model_max_length} for this tokenizer, "
-                f"which adds {self._special} special tokens; got {max_tokens}."
+                f"which adds {self._special} special tokens; got {max_tokens}. Set max_tokens of the backbone."
             )
         self.texts = tuple(texts)
         self.ids = tuple(ids)

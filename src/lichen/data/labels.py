@@ -64,8 +64,9 @@ def choose_classes(
     if len(answers) == 1:
         (answer,) = answers
         what = f"has the label {next(iter(answer))!r}" if len(answer) == 1 else "has the same labels"
+        every = f"Every one of the {len(scenes)} training samples" if len(scenes) > 1 else "The only training sample"
         raise InputError(
-            f"Every one of the {len(scenes)} training samples of {source} {what}, but a classifier needs at least two "
+            f"{every} of {source} {what}, but a classifier needs at least two "
             "classes to tell apart. Check the label column or the folders."
         )
     return tuple(declared) or class_order(found)

@@ -6,6 +6,7 @@ its place when others are added.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -22,6 +23,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "test": ("test",),
 }
 """Names under which files, folders and lists of a split are found."""
+_LISTED = 50
+"""Neighbours of a missing file that a message lists, at most."""
 
 
 def draw(scenes: Sequence[Scene], count: int, seed: int, purpose: str, *, spare: bool) -> list[int]:
@@ -98,15 +101,15 @@ def divide(scenes: Mapping[str, Sequence[Scene]], config: DataConfig) -> dict[st
 
 
 def given_splits(config: DataConfig) -> dict[str, Path]:
-    """Paths that the settings `train`, `dev` and `test` name; empty where `path` is given instead.
+    """Paths that the settings `train`, `dev` and `test` name. The last two may stand beside `path`.
 
     Raises:
         InputError: a path is absent (the nearest is named), or too much or nothing is given.
     """
     given = {split: value for split in SPLITS if (value := getattr(config, split)) is not None}
-    if given and config.path is not None:
+    if "train" in given and config.path is not None:
         raise InputError(f"Give data.path, or data.{' and data.'.join(given)}, but not both.")
-    if given and "train" not in given:
+    if given and "train" not in given and config.path is None:
         raise InputError(f"data.{next(iter(given))} is given, but data.train is not. Give the training samples too.")
     if not given and config.path is None:
         raise InputError(f"kind = {config.kind!r} needs data.path, or data.train with data.dev and data.test.")
@@ -114,7 +117,7 @@ def given_splits(config: DataConfig) -> dict[str, Path]:
 
 
 def split_files(config: DataConfig, suffixes: Collection[str]) -> dict[str, Path]:
-    """The file of each split: `train`, `dev` and `test` of the settings, or what `path` holds.
+    """The file of each split: `train`, `dev` and `test` of the settings, and what `path` holds of those not given.
 
     `path` may be one file, which is all training samples, or a folder with files such as train.csv and val.csv.
 
@@ -122,11 +125,11 @@ def split_files(config: DataConfig, suffixes: Collection[str]) -> dict[str, Path
         InputError: as `given_splits`, or a folder has no train file or several files for one split.
     """
     given = given_splits(config)
-    if given or config.path is None:
+    if config.path is None:
         return given
     path = existing("data.path", config.path)
     if path.is_file():
-        return {"train": path}
+        return {"train": path, **given}
     files: dict[str, Path] = {}
     for split, aliases in ALIASES.items():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.stem in aliases)
@@ -140,7 +143,7 @@ def split_files(config: DataConfig, suffixes: Collection[str]) -> dict[str, Path
         raise InputError(
             f"The folder {str(path)!r} has no train file ({names}). Give the file itself as data.path or data.train."
         )
-    return files
+    return {**files, **given}
 
 
 def existing(setting: str, value: str) -> Path:
@@ -156,5 +159,6 @@ def existing(setting: str, value: str) -> Path:
         neighbours = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
     except (OSError, ValueError) as error:
         raise InputError(f"{setting}: {value!r} cannot be read: {error}.") from error
-    hint = f" {nearest(path.name, neighbours)}" if 0 < len(neighbours) <= 50 else ""
+    close = difflib.get_close_matches(path.name, neighbours, n=1, cutoff=0.5)
+    hint = f" {nearest(path.name, neighbours)}" if close or 0 < len(neighbours) <= _LISTED else ""
     raise InputError(f"{setting}: there is no file or folder {value!r}.{hint}")

@@ -51,6 +51,11 @@ class Table:
             InputError: it has not; the message names the nearest column and the setting to change.
         """
         if column not in self.columns:
+            if len(self.columns) == 1 and ";" in self.columns[0]:
+                raise InputError(
+                    f"{str(self.path)!r} has semicolons between its columns, but CSV is read with commas. Save it with "
+                    "commas, or with tabs as .tsv."
+                )
             raise InputError(
                 f"{str(self.path)!r} has no column {column!r}. {nearest(column, self.columns)} "
                 f"Rename it, or set data.{setting} to the right name."

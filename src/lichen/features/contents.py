@@ -97,4 +97,8 @@ class ShardContents:
                 fields.append(torch.from_numpy(values.reshape(shape)))
             for block in cut(self.packing.encode(fields), None):
                 file.append(block)
-        spool.close()
+
+    def close(self) -> None:
+        """Give up the values that were still waiting."""
+        if self._spool is not None:
+            self._spool.close()

@@ -2,7 +2,8 @@
 
 What a backbone answers for a text depends, in the last bits, on how far it was padded, but not on the others in its
 batch. So each sample is padded to a length that follows from itself alone, and samples of one such length run
-together. Features read today in a batch of eight equal those that were stored from a batch of sixty-four.
+together. Convolutional networks read a fixed number of pictures at a time. Features read today in a batch of eight
+equal those that were stored from a batch of sixty-four.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from torch import Tensor
 
 from ..backbones.backbone import Backbone
 from ..backbones.features import Features
-from ..errors import InputError
+from ..errors import InputError, LichenError
 
 STEP = 8
 """Texts are padded to the next multiple of this many tokens."""
 _ROWS = 8
 """Summaries are computed for this many samples at a time."""
+_MAPS = 16
+"""Pictures in each pass of a convolutional network. PyTorch computes fewer than 16 by other routines."""
 Sample = Mapping[str, Tensor]
 """Model inputs of one sample, without batch axis and padding."""
 
@@ -30,8 +33,10 @@ def padded_length(backbone: Backbone, part: str, length: int) -> int:
     """To how many tokens a text of `length` tokens is padded; a function of the text alone."""
     config = backbone.trunks[part].config
     most = getattr(config, "max_position_embeddings", None)
-    rounded = most if _is_fixed(config) else -(-length // STEP) * STEP
-    return rounded if most is None else max(length, min(rounded, int(most)))
+    rounded = -(-length // STEP) * STEP
+    if most is None:
+        return rounded
+    return max(length, int(most) if _is_fixed(config) else min(rounded, int(most)))
 
 
 def _is_fixed(config: Any) -> bool:
@@ -72,7 +77,8 @@ def _groups(backbone: Backbone, samples: Sequence[Sample]) -> list[tuple[int, li
         shapes = {tuple(sample["pixel_values"].shape) for sample in samples if "pixel_values" in sample}
         if len(shapes) != 1:
             raise InputError(f"Pictures read together must have one size; got {sorted(shapes) or 'no pixel_values'}.")
-        return [(0, list(range(len(samples))))]
+        together = _MAPS if _gives_maps(backbone) else len(samples)
+        return [(0, rows.tolist()) for rows in torch.arange(len(samples)).split(together)]
     part = _text_part(backbone)
     groups: dict[int, list[int]] = {}
     for row, sample in enumerate(samples):
@@ -80,6 +86,11 @@ def _groups(backbone: Backbone, samples: Sequence[Sample]) -> list[tuple[int, li
             raise InputError(f"Text number {row} has no token. Leave it out.")
         groups.setdefault(padded_length(backbone, part, len(sample["input_ids"])), []).append(row)
     return sorted(groups.items())
+
+
+def _gives_maps(backbone: Backbone) -> bool:
+    """Whether pictures are read by a staged or convolutional network; towers are none."""
+    return next(iter(backbone.trunks.values())).kind == "maps"
 
 
 def _text_part(backbone: Backbone) -> str:
@@ -90,11 +101,17 @@ def _text_part(backbone: Backbone) -> str:
 
 def _run(backbone: Backbone, samples: list[Sample], length: int, layers: int | Sequence[int] | None) -> Features:
     """One pass over samples of one padded length."""
-    # Matrix products of a single row take other routines, whose sums differ in the last bits.
-    rows = samples * 2 if len(samples) == 1 else samples
+    # Matrix products of a single row, too, take other routines, whose sums differ in the last bits.
+    least = _MAPS if length == 0 and _gives_maps(backbone) else 2
+    rows = samples if len(samples) >= least else (samples * least)[:least]
     device = next(backbone.model.parameters()).device
     inputs = _texts(backbone, rows, length) if length else _pictures(rows)
-    features = backbone(layers=layers, **{name: value.to(device) for name, value in inputs.items()})
+    try:
+        features = backbone(layers=layers, **{name: value.to(device) for name, value in inputs.items()})
+    except (ValueError, IndexError, RuntimeError) as error:
+        if isinstance(error, LichenError) or "memory" in str(error).lower():
+            raise
+        raise InputError(_unreadable(backbone, samples[0], error)) from error
     features = _with_summary(backbone, features)[: len(samples)]
     if length == 0:
         return features
@@ -109,6 +126,17 @@ def _run(backbone: Backbone, samples: list[Sample], length: int, layers: int | S
         final=features.final.masked_fill(blank, 0),
         mask=mask & features.mask,
     )
+
+
+def _unreadable(backbone: Backbone, sample: Sample, error: Exception) -> str:
+    """What to say of inputs at which a model of transformers failed: mostly of a size that it was not made for."""
+    if "pixel_values" in sample:
+        rows, columns = sample["pixel_values"].shape[-2:]
+        what, advice = f"a picture of {columns} x {rows} pixels", "Choose another size of the backbone's pictures."
+    else:
+        what, advice = f"a text of {len(sample['input_ids'])} tokens", "Lower max_tokens of the backbone."
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return f"{type(backbone.model).__name__} cannot read {what}: {reason}. {advice}"
 
 
 def _pictures(samples: Sequence[Sample]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -206,8 +206,8 @@ class MappedFile:
 
 
 @contextmanager
-def disk(folder: Path, progress: str = "Nothing was saved") -> Iterator[None]:
-    """Turn a failing disk into a sentence; `progress` says what is there so far.
+def disk(folder: Path, progress: Callable[[], str] = lambda: "Nothing was saved") -> Iterator[None]:
+    """Turn a failing disk into a sentence; `progress` then says what is there so far.
 
     Raises:
         InputError: a file operation inside failed.
@@ -216,7 +216,7 @@ def disk(folder: Path, progress: str = "Nothing was saved") -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write to folder {str(folder)!r}: {error.strerror or error}. {progress}. Make room there, or "
+            f"Cannot write to folder {str(folder)!r}: {error.strerror or error}. {progress()}. Make room there, or "
             "choose another folder; a build in the same folder goes on where this one stopped."
         ) from error
 

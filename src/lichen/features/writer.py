@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -110,7 +111,7 @@ class Writer:
                 self._make(number, tell)
             done += len(self.record.rows_of(number))
             tell(0)
-        with disk(self.folder.path, "All shards are there"):
+        with disk(self.folder.path, lambda: "All shards are there"):
             return self.folder.finish(self.record, self.names)
 
     def _claim(self) -> None:
@@ -195,13 +196,11 @@ class Writer:
 
         contents = ShardContents(self.record, number, self.basis)
         name = shard_name(number)
-        writing = partial(
-            disk, self.folder.path, f"{self.folder.count_made(self.record)} of {self.record.shards} shards are complete"
-        )
+        writing = partial(disk, self.folder.path, self._made_so_far)
         with writing():
             file = contents.open(self.folder.path / name)
         seen = 0
-        with file:
+        with file, closing(contents):
             for rows, samples in self._batches(self.record.rows_of(number), skip):
                 features = self._read(samples)
                 with writing():
@@ -211,6 +210,9 @@ class Writer:
             with writing():
                 digest = contents.finish(file, to_json(skipped), self.folder.identity)
                 self.folder.note(name, digest)
+
+    def _made_so_far(self) -> str:
+        return f"{self.folder.count_made(self.record)} of {self.record.shards} shards are complete"
 
     def _batches(
         self, rows: Sequence[int], skip: Callable[[BadSample], None]

@@ -55,6 +55,18 @@ class HeadConfig:
     warm_up: float = 1.0
     """retrieve: epochs in which all negatives of a triplet count, before the hardest alone."""
 
+    def __post_init__(self) -> None:
+        for name in ("dropout", "label_smoothing"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise InputError(f"HeadConfig.{name} must lie in [0, 1); got {getattr(self, name)}.")
+        if self.width < 1:
+            raise InputError(f"HeadConfig.width must be at least 1; got {self.width}.")
+        if not self.temperature > 0:
+            raise InputError(f"HeadConfig.temperature must be above 0; got {self.temperature}.")
+        for name in ("margin", "warm_up"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"HeadConfig.{name} must be 0 or more; got {getattr(self, name)}.")
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -138,6 +150,25 @@ class Task(ABC):
     def settings(self) -> dict[str, Any]:
         """What a trained head's answers mean, as JSON can hold it."""
 
+    def check_same(self, other: Task) -> None:
+        """Make sure that data pose the question that this task was trained to answer.
+
+        Args:
+            other: what the data pose.
+
+        Raises:
+            InputError: it is another question.
+        """
+        own, found = self.settings(), other.settings()
+        if self.name != other.name or own.keys() != found.keys():
+            raise InputError(f"These data are for {other.name}, but the run was trained to {self.name}.")
+        for key, value in own.items():
+            if found[key] != value:
+                raise InputError(
+                    f"These data pose another question than the run was trained for. {key}: expected {_listed(value)}, "
+                    f"got {_listed(found[key])}. Give data of the same {key}."
+                )
+
     @abstractmethod
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """All inputs of a part, of every split."""
@@ -192,6 +223,13 @@ class Task(ABC):
             outputs: of the model for these samples.
             scenes: what is known of them already.
         """
+
+
+def _listed(value: Any, most: int = 12) -> str:
+    """A setting in a message; a long list is cut short."""
+    if not isinstance(value, list):
+        return str(value)
+    return ", ".join(map(str, value[:most])) + (f" … ({len(value)} in all)" if len(value) > most else "")
 
 
 @contextmanager

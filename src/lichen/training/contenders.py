@@ -20,7 +20,7 @@ from transformers import get_scheduler
 from transformers.trainer_pt_utils import get_parameter_names
 
 from ..backbones.features import Features
-from ..backbones.late import LateLayers
+from ..backbones.late import place_late
 from ..heads.contrastive import PairLoss
 from ..heads.given import Given
 from ..memory import MemoryReport, memory_report
@@ -173,7 +173,7 @@ class StoredContender(Contender):
         self.layers = {part: record.layers for part, record in records.items()}
         self.batches = Batches(arena.examples["train"], prepared.sources, self.layers)
         super().__init__(method, self.side, arena, rate, seed, steps)
-        _place_late(self.side, arena.device)
+        place_late(self.side, arena.device)
 
     def inputs(self, batch: SharedBatch) -> dict[str, Any]:
         """Features out of the stores."""
@@ -286,9 +286,10 @@ def make_contender(method: Method, arena: Arena, rate: float, seed: int, steps: 
 
 
 def _optimiser(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW as the Trainer makes it: weight decay on everything but biases and norms."""
-    decayed = set(get_parameter_names(model, [nn.LayerNorm], list(_UNDECAYED)))
+    """AdamW as `LichenTrainer` makes it: weight decay on matrices only."""
     trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    matrices = {name for name, value in trained if value.ndim > 1}
+    decayed = matrices & set(get_parameter_names(model, [nn.LayerNorm], list(_UNDECAYED)))
     groups = [
         {"params": [value for name, value in trained if name in decayed], "weight_decay": weight_decay},
         {"params": [value for name, value in trained if name not in decayed], "weight_decay": 0.0},
@@ -301,13 +302,3 @@ def _random_after(seed: int) -> Tensor:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return torch.get_rng_state()
-
-
-def _place_late(model: nn.Module, device: torch.device) -> None:
-    """Put SHERL's frozen late layers, which belong to no module, where the network is."""
-    for module in model.modules():
-        late = getattr(module, "late", None)
-        if isinstance(late, LateLayers):
-            for tensor in (*late.trunk.module.parameters(), *late.trunk.module.buffers()):
-                # Layers that never run have no memory to move.
-                tensor.data = tensor.data if tensor.is_meta else tensor.data.to(device)

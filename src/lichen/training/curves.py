@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ..errors import CheckpointError
 from ..figures import COLOURS, GREY, INK, blank_figure, check_can_draw
 from ..files import write_atomic
 from .metrics_log import read_metrics
@@ -81,6 +83,11 @@ class DrawCurves(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Draw what the metrics file holds."""
-        if state.is_world_process_zero and self.metrics.is_file():
+        """Draw what the metrics file holds. A training is not lost for want of a picture of it."""
+        if not state.is_world_process_zero or not self.metrics.is_file():
+            return
+        try:
             draw_curves(self.metrics, self.picture)
+        except (OSError, CheckpointError) as error:
+            reason = getattr(error, "strerror", None) or error
+            print(f"lichen: {self.picture.name} was not drawn: {reason}.", file=sys.stderr)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, InputError
 from ..files import write_atomic
 
 METRICS = "metrics.jsonl"
@@ -64,14 +65,25 @@ class MetricsLog(TrainerCallback):
         """Begin with the lines of the checkpoint, or with none."""
         if state.is_world_process_zero:
             lines = [line for line in map(as_line, state.log_history) if line is not None]
-            write_atomic(self.path, "".join(map(_text, lines)).encode())
+            with self._writing():
+                write_atomic(self.path, "".join(map(_text, lines)).encode())
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Append the newest line."""
         line = as_line(state.log_history[-1])
         if line is not None and state.is_world_process_zero:
-            with self.path.open("a", encoding="utf-8") as file:
+            with self._writing(), self.path.open("a", encoding="utf-8") as file:
                 file.write(_text(line))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {str(self.path)!r}: {error.strerror or error}. Free some space or make the folder "
+                "writable; checkpoints that were saved are whole."
+            ) from error
 
 
 def _text(line: Mapping[str, Any]) -> str:

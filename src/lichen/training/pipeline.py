@@ -26,7 +26,7 @@ from ..errors import CheckpointError, InputError
 from ..figures import check_can_draw
 from ..files import to_json, write_atomic
 from ..heads.given import Given
-from ..side.fit import reading_of
+from ..side.fit import fit_side
 from ..tasks import TASKS
 from ..tasks.model import SideModel
 from ..tasks.task import Examples, Preparation, Task
@@ -88,6 +88,7 @@ def prepare(
     recipe: Recipe,
     *,
     layers: Mapping[str, Sequence[int]] | None = None,
+    asked: Task | None = None,
     report: Report | None = None,
     share: tuple[int, int] | None = None,
 ) -> Prepared:
@@ -96,6 +97,7 @@ def prepare(
     Args:
         recipe: of the run.
         layers: hidden states that stores must hold by part; None takes those that the recipe's side networks read.
+        asked: what a trained run answers; data that pose another question are refused before the frozen pass.
         report: told of the frozen passes.
         share: (k, n) to make a share of the shards only; None: this process's among those that were launched
             together, waiting for the others.
@@ -106,6 +108,8 @@ def prepare(
     """
     dataset = load(recipe.data)
     task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head)
+    if asked is not None:
+        asked.check_same(task)
     started = time.perf_counter()
     base = Path(recipe.store.folder) if recipe.store.folder else FEATURES
     sources = {}
@@ -131,7 +135,9 @@ def _needed(recipe: Recipe, part: str) -> tuple[int, ...]:
 
     config = recipe.backbones[part]
     outline = fake_backbone(config.name, part=config.part, revision=config.revision).outline()
-    return reading_of(recipe.sides[part], outline).stored
+    with torch.device("meta"):
+        # What does not fit the backbone is refused before the frozen pass, not after it.
+        return fit_side(recipe.sides[part], outline)[1].stored
 
 
 def _with_views(examples: Examples, sources: Mapping[str, Source], views: int, every: bool) -> Examples:
@@ -281,7 +287,7 @@ def refuse_old(folder: Path) -> None:
     """
     if checkpoints(folder):
         raise InputError(
-            f"{str(folder)!r} holds an unfinished training. Go on with: {resume_command(folder)}, or choose another --out."
+            f"{str(folder)!r} holds an unfinished training. Go on: {resume_command(folder)}, or choose another --out."
         )
 
 
@@ -301,15 +307,10 @@ def evaluate(
         CheckpointError: the features come from another backbone than the run's.
     """
     layers = {part: record.layers for part, record in run.parts.items()}
-    prepared = prepare(recipe, layers=layers if recipe.store.layers is None else None, report=report)
+    prepared = prepare(recipe, layers=layers if recipe.store.layers is None else None, asked=run.task, report=report)
     for part, source in prepared.sources.items():
         if wrong := run.parts[part].fingerprint.differences(source.fingerprint):
             raise CheckpointError(f"The features of {part!r} come from another backbone. {'; '.join(wrong)}.")
-    if prepared.task.settings() != run.task.settings():
-        raise InputError(
-            f"These data pose another question than the run was trained for: {prepared.task.settings()} against "
-            f"{run.task.settings()}."
-        )
     wanted = splits or [split for split in ("dev", "test") if split in prepared.dataset.splits]
     return {split: run.score(prepared.sources, prepared.examples(split)) for split in wanted}
 

@@ -17,6 +17,7 @@ folder that the caller names.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 import os
@@ -111,7 +112,7 @@ class TrainConfig:
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 0.01
-    """Of AdamW, on everything but biases and norms."""
+    """Of AdamW, on matrices only: not on biases, norms, gates or a temperature."""
     warmup: float = 0.1
     """Share of the steps in which the learning rate rises."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -235,8 +236,10 @@ def find(name: str) -> Path:
         return shipped[name]
     if path.is_dir():
         raise InputError(f"{name!r} is a folder. Give a recipe: a TOML file, or one of {', '.join(sorted(shipped))}.")
-    beside = [str(path.with_name(file.name)) for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-    raise InputError(f"There is no recipe {name!r}: no such file. {nearest(name, [*shipped, *beside[:20]])}")
+    beside = {file.stem: str(path.with_name(file.name)) for file in path.parent.glob("*.toml")}
+    close = difflib.get_close_matches(path.stem, [*beside, *shipped], n=1)
+    advice = f"Did you mean {beside.get(close[0], close[0])!r}?" if close else f"Shipped: {', '.join(sorted(shipped))}."
+    raise InputError(f"There is no recipe {name!r}: no such file. {advice}")
 
 
 def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, root: Path | None = None) -> Recipe:

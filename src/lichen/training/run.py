@@ -1,7 +1,7 @@
 """`Run`: the folder that a training leaves, and the trained model in it: evaluate it, ask it, save it.
 
 recipe.toml       all settings, defaults included
-environment.json  versions, machine, commit
+environment.json  versions and machine
 metrics.jsonl     one line a log or evaluation
 curves.png        the same, drawn
 model.safetensors side networks and head
@@ -211,9 +211,10 @@ class Run:
 
     def score(self, sources: Mapping[str, Source], examples: Any, batch: int = 64) -> dict[str, float]:
         """Metrics on examples whose features the sources give."""
+        device = next(self.model.parameters()).device
 
         def fetch(part: str, rows: Tensor) -> Any:
-            return sources[part].features(rows, self.parts[part].layers)
+            return sources[part].features(rows, self.parts[part].layers).to(device)
 
         return self.task.score(self.model, fetch, examples, batch)
 

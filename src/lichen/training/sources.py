@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,16 +24,18 @@ from ..backbones.late import LateLayers
 from ..backbones.outline import Outline
 from ..backbones.partial import load_late
 from ..data.dataset import Dataset
-from ..errors import BadSample, InputError, pick
+from ..data.inputs import ImageInputs
+from ..errors import BadSample, CheckpointError, InputError, pick
 from ..features.config import StoreConfig
 from ..features.reading import read
 from ..features.record import UnfinishedStore
 from ..features.skipped import Tally
 from ..features.store import FeatureStore
 from ..side.base import Side
-from ..side.config import SideConfig
+from ..side.config import LSTConfig, SideConfig
 from ..side.fit import fit_side, reading_of
 from ..tasks.task import Inputs
+from .out_of_memory import OutOfMemoryError, is_out_of_memory
 from .recipe import BackboneConfig, StoreChoice
 
 _POLL = 0.5
@@ -78,6 +81,11 @@ class Source:
 
     def fit(self, side: SideConfig) -> tuple[Side, tuple[int, ...]]:
         """A fresh side network for this part, and the hidden states that it reads. SHERL loads its late layers."""
+        if isinstance(side, LSTConfig) and side.init != "random":
+            raise InputError(
+                f"init = {side.init!r} prunes the weights of a task model, which stored features do not hold. Use "
+                'init = "random" here, or lichen.attach() on a model.'
+            )
         reading = reading_of(side, self.outline)
         late = None
         if reading.late:
@@ -124,6 +132,11 @@ def load_processor(config: BackboneConfig) -> Any:
             return loader.from_pretrained(config.name, revision=config.revision)
         except (OSError, ValueError, KeyError, ImportError):
             continue
+    if not Path(config.name).exists():
+        raise InputError(
+            f"There is no folder {config.name!r} here, and no model of this id could be had from the hub. Give a "
+            f"folder, a hub id, or one of {', '.join(PREFIX + name for name in EMBEDDED)}."
+        )
     raise InputError(
         f"No tokenizer or image processor is found for {config.name!r}. Give a hub id, or a folder that holds "
         "tokenizer.json or preprocessor_config.json."
@@ -202,16 +215,35 @@ def open_source(
     if choice.live:
         backbone = load_backbone(config)
         skipped = _look_through(inputs, progress)
+        _try(backbone, inputs, skipped)
         outline = backbone.outline(config.part)
         return Source(part, config, inputs, outline, backbone.fingerprint, None, backbone, skipped)
     wanted = choice.config() if choice.layers is not None or layers is None else replace(choice.config(), layers=layers)
+    if not isinstance(inputs, ImageInputs):
+        wanted = replace(wanted, views=1)
     folder = store_folder(config, inputs, dataset, part, wanted, base)
-    store, fresh = FeatureStore.find(folder), not folder.exists()
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1 and share in (None, (0, 1))
+    store, fresh = _find(folder, alone), not folder.exists()
     if store is None:
         store = _build(config, inputs, folder, wanted, choice.batch, progress, share)
     elif progress is not None:
         progress(len(inputs), len(inputs))
     return Source(part, config, inputs, store.outline, store.fingerprint, store, None, dict(store.skipped), fresh)
+
+
+def _find(folder: Path, repair: bool) -> FeatureStore | None:
+    """The finished store in a folder; None where there is none, or a damaged one that may be repaired.
+
+    Raises:
+        CheckpointError: it is damaged, and others may be at work in its folder.
+    """
+    try:
+        return FeatureStore.find(folder)
+    except CheckpointError as error:
+        if not repair:
+            raise
+        print(f"lichen: {error}\nlichen: making it again …", file=sys.stderr)
+        return None
 
 
 def _build(
@@ -233,6 +265,13 @@ def _build(
     except UnfinishedStore:
         if share is not None:
             raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"Memory ran out in the frozen pass. What was finished is kept. Lower store.batch (now {batch}), "
+            "backbone.size or backbone.max_tokens; a lower store.batch goes on where this pass stopped."
+        ) from error
     # The launcher ends all processes when one of the others fails, so this wait has an end.
     while (store := FeatureStore.find(folder)) is None:
         time.sleep(_POLL)
@@ -255,3 +294,11 @@ def _look_through(inputs: Inputs, progress: Progress | None) -> dict[str, str]:
         if progress is not None:
             progress(row + 1, len(inputs))
     return tally.skipped
+
+
+def _try(backbone: Backbone, inputs: Inputs, skipped: Mapping[str, str]) -> None:
+    """Read one sample, so that a model that cannot read such inputs says so before the first step."""
+    for row, name in enumerate(inputs.ids):
+        if name not in skipped:
+            read(backbone, [inputs[row]], 1)
+            return

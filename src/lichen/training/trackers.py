@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import MissingPackageError, pick
 
+_PACKAGES = {"azure_ml": "azureml-mlflow"}
 """What to install, where it is not called as the tracker is."""
 
 

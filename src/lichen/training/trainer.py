@@ -29,6 +29,7 @@ from transformers import (
 from transformers.trainer_utils import TrainOutput
 
 from ..backbones.features import Features
+from ..backbones.late import place_late
 from ..errors import InputError
 from ..heads.contrastive import PairLoss
 from ..memory import KeptBytes
@@ -165,6 +166,7 @@ class LichenTrainer(PersistentTrainer):
         """
         self.kept_bytes = None
         self._guard.clear()
+        place_late(self.model, self.args.device)
         memory = out_of_memory_explained(self._train_batch_size, self.args.gradient_accumulation_steps)
         try:
             with RunLock(self.run) if self.args.should_save else nullcontext(), self._signals, memory:
@@ -213,7 +215,8 @@ class LichenTrainer(PersistentTrainer):
             if self._read is None:
                 raise InputError('The batch holds no "features", and no read=… was given to compute them.')
             with torch.no_grad():
-                features = self._read(inputs["samples"])
+                read = self._read(inputs["samples"])
+            features = {part: each.to(self.args.device) for part, each in read.items()}
         check_features(features)
         return model(features, inputs["targets"])
 

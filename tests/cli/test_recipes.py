@@ -1,0 +1,121 @@
+"""Every shipped recipe, shrunk by its [smoke] table: trained, measured and asked, as a new user would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lichen.cli.main import main
+from lichen.scene import Scene
+from lichen.training.recipe import SHIPPED, load_recipe
+
+from ..backbones.packages import need
+from .recipes_data import write_all
+
+pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
+NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+LEFT = (
+    "recipe.toml",
+    "environment.json",
+    "metrics.jsonl",
+    "curves.png",
+    "model.safetensors",
+    "lichen.json",
+    "README.md",
+    "manifest.json",
+)
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_all(tmp_path_factory.mktemp("data"))
+
+
+def check_picture(path: Path) -> None:
+    """A picture that shows something: of a readable size, and with more than a few shades."""
+    with Image.open(path) as picture:
+        assert picture.format == "PNG" and min(picture.size) > 300
+        grey = np.asarray(picture.convert("L"))
+    assert len(np.unique(grey)) > 20 and 0.002 < (grey < 128).mean() < 0.9
+
+
+def inputs_for(name: str, data: Path, folder: Path) -> list[str]:
+    """What a user would ask a run of this recipe about, with the options that it needs."""
+    recipe = load_recipe(name, root=data)
+    kind = recipe.data.kind
+    if kind == "table":
+        (folder / "more.txt").write_text("good film\n\na bad film\n", "utf-8")
+        return ["a good film", str(folder / "more.txt")]
+    shots = folder / "shots"
+    shots.mkdir()
+    photographs = sorted((data / "coco_mini" / "images").glob("*.jpg"))[:3]
+    for photograph in photographs:
+        (shots / photograph.name).write_bytes(photograph.read_bytes())
+    if recipe.task == "retrieve":
+        return [str(shots), "--query", "a red person", "--query", "two dogs"]
+    return [str(shots / photographs[0].name), str(shots)]
+
+
+def asked(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints, which must succeed."""
+    capsys.readouterr()
+    code = main(words)
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    return printed.out
+
+
+def check_recipe(
+    name: str, data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    recipe = load_recipe(name, smoke=True, root=data)
+    for part in recipe.backbones.values():
+        need(part.name.removeprefix("embedded:"))
+    if recipe.data.kind == "digits":
+        pytest.importorskip("sklearn", reason="scikit-learn, which holds the digits, is not installed")
+
+    trained = json.loads(asked(["train", name, "--smoke", "--data", str(data), "--json"], capsys))
+    run = Path("runs") / name
+    assert trained["run"] == str(run) and trained["recipe"] == name
+    assert [file for file in LEFT if not (run / file).is_file()] == []
+    check_picture(run / "curves.png")
+    assert 0 < trained["examples"] <= max(recipe.data.limit or 0, 1) * (1 if recipe.task == "classify" else 8)
+    assert {"dev", "test"} == set(trained["metrics"])
+
+    measured = json.loads(asked(["evaluate", str(run), "--json"], capsys))
+    assert measured == {"run": str(run), "metrics": trained["metrics"]}
+
+    words = ["predict", str(run), *inputs_for(name, data, folder), "--draw", "answer.png"]
+    scenes = [Scene.from_json(line) for line in asked([*words, "--json", "-"], capsys).splitlines()]
+    assert len(scenes) == (2 if recipe.task == "retrieve" else 3)
+    assert all(scene.labels and scene.labels[0].score is not None for scene in scenes)
+    check_picture(folder / "answer.png")
+    if recipe.task == "retrieve":
+        assert all(len(scene.labels) == 3 for scene in scenes), "every photograph is ranked for every query"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_on_made_up_data(
+    name: str, made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_recipe(name, made_up, tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_recipe_on_real_data(
+    name: str, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_recipe(name, shared_data, tmp_path, monkeypatch, capsys)
+
+
+def test_recipes_say_what_they_do() -> None:
+    for name in NAMES:
+        about = load_recipe(name).about
+        assert f"lichen train {name}" in about and "Expected:" in about, name
