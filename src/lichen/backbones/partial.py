@@ -58,8 +58,9 @@ def load_late(
         )
     trunk.module.eval().requires_grad_(False)
     _strip(trunk, count)
-    for key in _late_keys(trunk, count) if digests else ():
-        if digests and digests.get(key) != digest_of({key: trunk.module.state_dict()[key]}):
+    tensors = trunk.module.state_dict()
+    for key in _late_keys(trunk, count):
+        if digests and digests.get(key) != digest_of({key: tensors[key]}):
             raise CheckpointError(
                 f"The late layers of {os.fspath(name)!r} are not those that the store was made with: {key} differs. "
                 "Build the store again with this backbone, or give the backbone of the store."
@@ -155,7 +156,7 @@ def _find(source: str, revision: str | None, names: Mapping[str, str]) -> dict[s
     try:
         with ExitStack() as stack:
             opened = [stack.enter_context(safe_open(str(path), framework="pt")) for path in files]
-            held = [(name, file) for file in opened for name in file.keys()]
+            held = [(name, file) for file in opened for name in file.keys()]  # noqa: SIM118 (it is no dict)
             found = {}
             for key, full in names.items():
                 # A model with a task head has its trunk's names behind a prefix.
@@ -186,7 +187,7 @@ def _weight_files(source: str, revision: str | None) -> list[Path]:
     if not isinstance(shards, dict):
         return []
     found = [cached_file(source, str(name), **options) for name in sorted(set(shards.values()))]
-    return [Path(path) for path in found] if all(found) else []
+    return [Path(path) for path in found if path] if all(found) else []
 
 
 def _set(module: nn.Module, key: str, value: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError, nearest
 
@@ -122,7 +122,7 @@ def _lines(path: Path, column: str) -> Iterator[tuple[int, str]]:
     yield from lines
 
 
-class Thumbnails(Mapping[str, "Image.Image"]):
+class Thumbnails(Mapping[str, Any]):
     """Pictures by the name of their file, read when a drawing asks for them."""
 
     def __init__(self, names: Sequence[str]) -> None:

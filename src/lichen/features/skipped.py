@@ -27,7 +27,8 @@ class Tally:
         self.skipped[bad.id] = bad.reason
         if len(self.skipped) > self.limit * self.total:
             raise InputError(
-                f"At least {len(self.skipped)} of {self.total} samples cannot be used, more than {100 * self.limit:g} %: "
+                f"At least {len(self.skipped)} of {self.total} samples cannot be used, more than "
+                f"{100 * self.limit:g} %: "
                 f"{self.listed()} Repair or remove them."
             )
 

@@ -103,6 +103,6 @@ def _first_pool(plain: Updates) -> list[int]:
     order = list(dict.fromkeys(plain.positions().tolist()))
     first = next(iter(Updates(equal, plain.size, seed=plain.seed)))
     pool = POOL * plain.size
-    start = 0
+    start = order.index(first)
     # The update may reach over into the next pool.
     return order[start - start % pool : (start + plain.size - 1) // pool * pool + pool]
