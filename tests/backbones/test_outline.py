@@ -50,7 +50,7 @@ def test_the_part_is_the_backbones_own_unless_named() -> None:
     model = make_trunk("clip")
     assert Backbone(model, part="text").outline() == Backbone(model).outline("text")
     assert Backbone(model).outline("text").modality == "text"
-    with pytest.raises(InputError, match="Unknown part 'txet'. Did you mean 'text'?"):
+    with pytest.raises(InputError, match=r"Unknown part 'txet'\. Did you mean 'text'\?"):
         Backbone(model).outline("txet")
 
 
