@@ -26,8 +26,6 @@ from lichen.training.metrics_log import read_metrics
 from .recipes_data import CIFAR, save_bert, save_vit, write_archive, write_texts
 
 pytest.importorskip("matplotlib", reason="matplotlib, which draws the curves, is not installed")
-# Every training begins with a full garbage collection; what is loaded by now need not be looked through each time.
-gc.freeze()
 STEPS = 50
 METHODS = ("pooled", "unipt", "lst", "sherl", "probe")
 NO_DROPOUT = ("side.dropout=0", "head.dropout=0")
@@ -71,7 +69,7 @@ def without_curves() -> Iterator[None]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two tiny backbones, data, and the recipes texts.toml and pictures.toml."""
     root = tmp_path_factory.mktemp("roads")
-    write_texts(root / "train.jsonl", ("good", "bad", "neither"), 80, longest=20)
+    write_texts(root / "train.jsonl", ("good", "bad", "neither"), 80, longest=14)
     write_archive(root / "train.npz", CIFAR[:4], 80)
     recipes = {
         "texts": ('kind = "table"\ntrain = "train.jsonl"', save_bert(root / "bert")),
@@ -90,6 +88,8 @@ def words_for(place: Path, kind: str, folder: Path, *changes: str) -> list[str]:
 
 
 def train(place: Path, kind: str, folder: Path, *changes: str) -> Path:
+    # Every training begins with a full garbage collection; what is loaded by now need not be looked through each time.
+    gc.freeze()
     assert main(words_for(place, kind, folder, *changes)) == 0
     return folder
 
@@ -177,10 +177,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONWARNINGS": "ignore", **more}
 
 
-def spawn(words: Sequence[str], told: Path) -> int:
+def spawn(words: Sequence[str], told: Path, launcher: Sequence[str] = ()) -> int:
     """Start the command line in a process of its own, its stderr in a file; the number of the process."""
     opened = (os.POSIX_SPAWN_OPEN, 2, str(told), os.O_WRONLY | os.O_CREAT, 0o644)
-    command = [sys.executable, "-m", "lichen", *words]
+    command = [sys.executable, *launcher, "-m", "lichen", *words]
     return os.posix_spawn(sys.executable, command, environment(), file_actions=[opened])
 
 
@@ -205,6 +205,11 @@ def wait_until(ready: Callable[[], bool], child: int, told: Path) -> None:
         time.sleep(0.002)
 
 
+def has_lines(run: Path) -> bool:
+    metrics = run / "metrics.jsonl"
+    return metrics.is_file() and metrics.stat().st_size > 0
+
+
 def outcome(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -218,10 +223,9 @@ def test_resumed_equals_straight(
     place: Path, straight: Path, tmp_path: Path, start: Callable[..., int], number: int, code: int
 ) -> None:
     run, told = tmp_path / "my run", tmp_path / "told"
-    metrics = run / "metrics.jsonl"
     # Live, because the backbone slows the steps down: the signal comes after the first line, with many steps to go.
     child = start(words_for(place, "texts", run, "store.live=true"), told)
-    wait_until(lambda: metrics.is_file() and metrics.stat().st_size > 0, child, told)
+    wait_until(lambda: has_lines(run), child, told)
     os.kill(child, number)
     assert outcome(child) == code
     message = told.read_text()
@@ -239,7 +243,7 @@ def test_resumed_equals_straight(
 
 
 def launched(launcher: Sequence[str], words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *launcher, "-m", "lichen", *words]
+    command = [sys.executable, *launcher, "-m", "lichen", *words]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -259,7 +263,7 @@ def tree(folder: Path, like: Path | None = None) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in names}
 
 
-ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+ACCELERATE = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
 ACCELERATE += ("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0")
 
 
@@ -268,10 +272,29 @@ def test_two_processes_under_accelerate_launch_equal_one(place: Path, without_dr
     check_two(place, without_dropout, tmp_path / "run", ACCELERATE)
 
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
 @pytest.mark.slow
 def test_two_processes_under_torchrun_equal_one(place: Path, without_dropout: Path, tmp_path: Path) -> None:
-    launcher = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    check_two(place, without_dropout, tmp_path / "run", launcher)
+    check_two(place, without_dropout, tmp_path / "run", TORCHRUN)
+
+
+@pytest.mark.slow
+def test_two_stopped_processes_go_on(place: Path, without_dropout: Path, tmp_path: Path) -> None:
+    run, told = tmp_path / "run", tmp_path / "told"
+    changes = (*NO_DROPOUT, "train.batch=4", "store.live=true")
+    child = spawn(words_for(place, "texts", run, *changes), told, TORCHRUN)
+    wait_until(lambda: has_lines(run), child, told)
+    os.kill(child, signal.SIGTERM)
+    assert outcome(child) == 1 and not (run / "model.safetensors").exists()
+    message = told.read_text()
+    assert message.count("Go on with: ") == 1, "the first process alone speaks"
+    (command,) = [line.partition("Go on with: ")[2] for line in message.splitlines() if "Go on with: " in line]
+    assert shlex.split(command) == ["torchrun", "--nproc_per_node", "2", "-m", "lichen", "train", "--resume", str(run)]
+    done = launched(TORCHRUN, shlex.split(command)[5:])
+    assert done.returncode == 0, done.stderr
+    check_close(without_dropout, run)
 
 
 def shards(features: Path) -> set[str]:

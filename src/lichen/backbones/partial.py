@@ -83,7 +83,7 @@ def _load_part(name: str, count: int, part: str | None, revision: str | None) ->
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
         with init_empty_weights(include_buffers=False):
-            model: Any = AutoModel.from_config(config)
+            model: Any = AutoModel.from_config(config, dtype=torch.float32)
     except (OSError, ValueError, KeyError):
         # Loading it whole says in words what is wrong.
         return None

@@ -75,11 +75,17 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: Path, *, resume: bo
     check_trackers(recipe.train.trackers)
     silence_libraries()
     from ..files import read_json
+    from ..training.interrupts import Interrupted
     from ..training.pipeline import SKIPPED, train
 
     quiet = args.quiet or args.json or not first
     with showing_passes(quiet, keeps=not recipe.store.live) as report:
-        run = train(recipe, folder, resume=resume, quiet=quiet, report=report)
+        try:
+            run = train(recipe, folder, resume=resume, quiet=quiet, report=report)
+        except Interrupted as stop:
+            if first:
+                raise
+            return stop.exit_code
     if not first:
         return 0
     print(json.dumps({"run": str(folder), **run.facts}, indent=2) if args.json else summary(run))

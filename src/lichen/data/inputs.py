@@ -26,7 +26,8 @@ _CHARACTERS = 64
 """Characters read for each token that is kept; no language or code needs as many."""
 
 
-class _Samples(Sequence[dict[str, Tensor]]):
+# Not Sequence[dict[…]]: a checker of types at run time would draw an item, and a bad sample raises.
+class _Samples(Sequence[Any]):
     """What both kinds share: indexing by whole numbers, from the end too."""
 
     ids: tuple[str, ...]

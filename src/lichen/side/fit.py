@@ -54,7 +54,8 @@ class Reading:
         if self.entry is None:
             raise InputError(
                 "This SHERL reads a map from inside the last stage, which no store holds. Set late_layers to the "
-                "number of blocks of the last stage, where that stage is nothing but its blocks, or train live."
+                "number of blocks of the last stage, where that stage is nothing but its blocks, or use "
+                "lichen.attach()."
             )
         return (*self.indices, self.entry)
 

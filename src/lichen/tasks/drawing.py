@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..figures import GREEN, GREY, INK, blank_figure
+from ..figures import GREY, INK, blank_figure
 from ..scene import Label, Scene
 
 _COLUMNS = 4
@@ -17,10 +17,12 @@ _MOST = 24
 """Samples on one sheet."""
 _LABELS = 3
 """Labels shown of each."""
+_TRACK, _BEST, _OTHER = "#edf0ee", "#a8cfb6", "#d3d9d5"
+"""Of bars; light enough for dark letters on them."""
 
 
 def draw_labels(scenes: Sequence[Scene], pictures: Mapping[str, Image.Image], path: Path) -> None:
-    """A sheet of samples, each with its best labels as bars.
+    """A sheet of samples with their best labels as bars: pictures side by side, texts one below the other.
 
     Args:
         scenes: with labels and scores.
@@ -28,19 +30,38 @@ def draw_labels(scenes: Sequence[Scene], pictures: Mapping[str, Image.Image], pa
         path: PNG to write.
     """
     shown = scenes[:_MOST]
-    columns = min(_COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = blank_figure(2.9 * columns + 0.2, 3.4 * rows + 0.3)
-    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3, 1] * rows)
-    for axis in grid.flat:
-        axis.axis("off")
-    for number, scene in enumerate(shown):
-        row, column = divmod(number, columns)
-        _sample(grid[2 * row, column], scene, pictures.get(scene.id))
-        _bars(grid[2 * row + 1, column], scene.labels[:_LABELS])
+    found = [pictures.get(scene.id) for scene in shown]
+    bars = max((len(scene.labels[:_LABELS]) for scene in shown), default=0)
+    seen = any(picture is not None for picture in found)
+    figure = _pictures(shown, found, bars) if seen else _texts(shown, bars)
     if len(scenes) > len(shown):
         figure.suptitle(f"the first {len(shown)} of {len(scenes)}", fontsize=9, color=GREY)
     figure.savefig(path)
+
+
+def _pictures(scenes: Sequence[Scene], found: Sequence[Image.Image | None], bars: int) -> Any:
+    columns = min(_COLUMNS, len(scenes))
+    rows = -(-len(scenes) // columns)
+    heights = [2.6, 0.26 * bars]
+    figure = blank_figure(2.9 * columns + 0.2, (sum(heights) + 0.4) * rows + 0.3)
+    grid = _blank_axes(figure, 2 * rows, columns, height_ratios=heights * rows)
+    for number, (scene, picture) in enumerate(zip(scenes, found, strict=True)):
+        row, column = divmod(number, columns)
+        above, below = grid[2 * row][column], grid[2 * row + 1][column]
+        _sample(above, scene, picture)
+        if picture is not None:
+            above.set_title(_name(scene.image or scene.id), fontsize=8, color=GREY, parse_math=False)
+        _bars(below, scene.labels, bars)
+    return figure
+
+
+def _texts(scenes: Sequence[Scene], bars: int) -> Any:
+    figure = blank_figure(8.4, max(0.3 * bars + 0.16, 0.6) * len(scenes) + 0.4)
+    grid = _blank_axes(figure, len(scenes), 2, width_ratios=[5, 3])
+    for (left, right), scene in zip(grid, scenes, strict=True):
+        _paragraph(left, scene.text or scene.id, letters=62, lines=4)
+        _bars(right, scene.labels, bars)
+    return figure
 
 
 def draw_ranking(queries: Sequence[Scene], pictures: Mapping[str, Image.Image], path: Path, best: int = 5) -> None:
@@ -54,40 +75,62 @@ def draw_ranking(queries: Sequence[Scene], pictures: Mapping[str, Image.Image], 
     """
     shown = queries[:_MOST]
     best = min(best, max(len(scene.labels) for scene in shown))
-    figure = blank_figure(2.2 * (best + 1), 2.3 * len(shown) + 0.1)
-    grid = figure.subplots(len(shown), best + 1, squeeze=False)
-    for axes, scene in zip(grid, shown, strict=True):
-        for axis in axes:
-            axis.axis("off")
-        _sample(axes[0], scene, pictures.get(scene.id), colour=GREEN)
-        for axis, label in zip(axes[1:], scene.labels, strict=False):
-            _sample(axis, Scene(label.name, text=label.name), pictures.get(label.name))
-            axis.set_title("" if label.score is None else f"{label.score:.2f}", fontsize=9, color=INK)
+    answers = [[(label, pictures.get(label.name)) for label in scene.labels[:best]] for scene in shown]
+    tall = any(picture is not None for row in answers for _, picture in row)
+    figure = blank_figure(2.2 * (best + 1), (2.4 if tall else 1.5) * len(shown) + 0.1)
+    for axes, scene, row in zip(_blank_axes(figure, len(shown), best + 1), shown, answers, strict=True):
+        asked = pictures.get(scene.id)
+        if asked is None:
+            _paragraph(axes[0], scene.text or scene.id, letters=22, lines=7, size=10)
+        else:
+            axes[0].imshow(asked)
+        for axis, (label, picture) in zip(axes[1:], row, strict=False):
+            _sample(axis, Scene(label.name, text=label.name), picture)
+            score = "" if label.score is None else f"{label.score:.2f}"
+            title = score if picture is None else f"{score}  {_name(label.name)}".strip()
+            axis.set_title(title, fontsize=8, color=INK, parse_math=False)
     figure.savefig(path)
 
 
-def _sample(axis: Any, scene: Scene, picture: Image.Image | None, colour: str = INK) -> None:
+def _blank_axes(figure: Any, rows: int, columns: int, **ratios: Any) -> Any:
+    """Axes by row and column, without frames."""
+    grid = figure.subplots(rows, columns, squeeze=False, **ratios)
+    for axis in grid.flat:
+        axis.axis("off")
+    return grid
+
+
+def _sample(axis: Any, scene: Scene, picture: Image.Image | None) -> None:
     """A picture as it is, or a text as a paragraph."""
-    if picture is not None:
+    if picture is None:
+        _paragraph(axis, scene.text or scene.id, letters=28, lines=8)
+    else:
         axis.imshow(picture)
-        return
-    text = textwrap.shorten(scene.text or scene.id, 180, placeholder=" …")
-    text = text or (scene.text or scene.id)[:180]
-    wrapped = "\n".join(textwrap.wrap(text, 28, break_long_words=True)[:8])
-    axis.text(0.5, 0.5, wrapped, ha="center", va="center", fontsize=8, color=colour, transform=axis.transAxes)
 
 
-def _bars(axis: Any, labels: Sequence[Label]) -> None:
-    """Scores from 0 to 1, best on top."""
-    for place, label in enumerate(labels):
+def _paragraph(axis: Any, text: str, letters: int, lines: int, size: int = 9) -> None:
+    """A text from the left edge on, cut after a number of lines."""
+    wrapped = textwrap.wrap(text, letters, max_lines=lines, placeholder=" …", break_long_words=True)
+    # Not as formulas: a price has a dollar sign too.
+    axis.text(0.02, 0.5, "\n".join(wrapped), va="center", fontsize=size, color=INK, parse_math=False)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 1)
+
+
+def _bars(axis: Any, labels: Sequence[Label], most: int) -> None:
+    """Scores from 0 to 1, best on top, in a place for `most` of them."""
+    for place, label in enumerate(labels[:most]):
         score = label.score or 0.0
-        axis.barh(-place, 1.0, height=0.78, color="#edf0ee")
-        axis.barh(-place, score, height=0.78, color=GREEN if place == 0 else GREY)
-        axis.text(0.02, -place, _short(label.name), va="center", fontsize=8, color=INK)
+        axis.barh(-place, 1.0, height=0.78, color=_TRACK)
+        axis.barh(-place, score, height=0.78, color=_BEST if place == 0 else _OTHER)
+        name = label.name if len(label.name) <= 24 else label.name[:23] + "…"
+        axis.text(0.02, -place, name, va="center", fontsize=8, color=INK, parse_math=False)
         axis.text(0.98, -place, f"{100 * score:.0f} %", va="center", ha="right", fontsize=8, color=INK)
     axis.set_xlim(0, 1)
-    axis.set_ylim(-_LABELS + 0.4, 0.5)
+    axis.set_ylim(0.5 - most, 0.5)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
+def _name(file: str) -> str:
+    """Name of a file without its folder; of a long one the end, which tells numbered files apart."""
+    name = Path(file).name
+    return name if len(name) <= 28 else "…" + name[-27:]

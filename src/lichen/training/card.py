@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..memory import MIB
@@ -17,8 +18,7 @@ def run_card(settings: Mapping[str, Any]) -> str:
     parts: Mapping[str, Any] = settings["parts"]
     facts: Mapping[str, Any] = settings["facts"]
     bases = {name: part["fingerprint"]["model_id"] for name, part in parts.items()}
-    # A local path means nothing elsewhere and may tell more than its owner wants.
-    public = [base for base in bases.values() if base and not base.startswith(("/", ".", "~", "embedded:"))]
+    public = [base for base in bases.values() if not _is_local(base) and not base.startswith("embedded:")]
     header = ["---", "library_name: lichen", f"tags: [lichen, frozen-backbone, {settings['task']}]"]
     header += [f"base_model: [{', '.join(sorted(set(public)))}]"] if public else []
     beside = " and ".join(sorted({_base(part) for part in parts.values()}))
@@ -60,8 +60,12 @@ def run_card(settings: Mapping[str, Any]) -> str:
 
 def _base(part: Mapping[str, Any]) -> str:
     base = part["fingerprint"]["model_id"]
-    local = not base or (base.startswith(("/", ".", "~")) and not base.startswith("embedded:"))
-    return part["fingerprint"]["architecture"] if local else base
+    return str(part["fingerprint"]["architecture"] if _is_local(base) else base)
+
+
+def _is_local(base: str) -> bool:
+    """Whether a backbone is a folder. Its path means nothing elsewhere and may tell more than its owner wants."""
+    return not base or base.startswith(("/", ".", "~")) or Path(base).is_dir()
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -54,7 +54,9 @@ def _without_strangers(values: Mapping[str, Any], change: Mapping[str, Any]) -> 
 
     def kept(table: Any, new: Any) -> Any:
         method = new.get("method") if isinstance(new, Mapping) else None
-        if not isinstance(table, Mapping) or method not in CONFIGS or method == table.get("method"):
+        same = not isinstance(table, Mapping) or method == table.get("method")
+        # What is no method at all is told of later.
+        if same or not isinstance(method, str) or method not in CONFIGS:
             return table
         known = CONFIGS[method].__dataclass_fields__
         return {name: value for name, value in table.items() if name in known}

@@ -17,6 +17,8 @@ from .metrics_log import read_metrics
 
 CURVES = "curves.png"
 _LOSS, _DEV_LOSS = "loss", "eval_loss"
+_FEW = 12
+"""So few values are marked one by one: a line alone would hide how few they are."""
 
 
 def draw_curves(metrics: Path, picture: Path) -> None:
@@ -34,8 +36,11 @@ def draw_curves(metrics: Path, picture: Path) -> None:
     lines = read_metrics(metrics)
     if not lines:
         return
-    measured = sorted({name for line in lines for name in line if name.startswith("eval_") and name != _DEV_LOSS})
-    panels = [("loss", (_LOSS, _DEV_LOSS))] + ([("dev side", tuple(measured))] if measured else [])
+    measured = dict.fromkeys(name for line in lines for name in line if name.startswith("eval_") and name != _DEV_LOSS)
+    # A sum of recalls, of up to 600 points, would press those of up to 100 flat.
+    sums = tuple(name for name in measured if name.endswith("rsum"))
+    others = tuple(name for name in measured if name not in sums)
+    panels = [("loss", (_LOSS, _DEV_LOSS))] + [("dev side", names) for names in (others, sums) if names]
     figure = blank_figure(5.2 * len(panels) + 0.4, 3.8)
     for axis, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw_panel(axis, title, lines, names)
@@ -52,13 +57,15 @@ def _draw_panel(axis: Any, title: str, lines: Sequence[Mapping[str, Any]], names
         if not points:
             continue
         steps, values = zip(*points, strict=True)
-        marker = "o" if name.startswith("eval_") or len(points) == 1 else ""
+        marker = "o" if name.startswith("eval_") or len(points) <= _FEW else ""
         label = {_LOSS: "training", _DEV_LOSS: "dev side"}.get(name, name.removeprefix("eval_"))
         colour = COLOURS[shown % len(COLOURS)]
         axis.plot(steps, values, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=label)
         shown += 1
     axis.set_title(title, fontsize=10, color=INK)
     axis.set_xlabel("step", fontsize=9, color=GREY)
+    axis.set_xlim(0, 1.02 * max(line["step"] for line in lines))
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.tick_params(labelsize=8)
     axis.grid(color="#e6e9e7", linewidth=0.8)
     axis.set_axisbelow(True)

@@ -15,27 +15,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import TrainingArguments
 
 from .. import __version__
+from ..backbones.outline import Outline
 from ..data.dataset import Dataset
+from ..data.inputs import ImageInputs
 from ..data.readers import load
 from ..data.views import Views
 from ..errors import CheckpointError, InputError
 from ..figures import check_can_draw
 from ..files import to_json, write_atomic
 from ..heads.given import Given
+from ..side.config import SideConfig
 from ..side.fit import fit_side
 from ..tasks import TASKS
 from ..tasks.model import SideModel
-from ..tasks.task import Examples, Preparation, Task
+from ..tasks.task import Examples, Inputs, Preparation, Task
+from .batches import Batches, Both, shifted
 from .checkpoints import checkpoints
 from .curves import CURVES, DrawCurves
 from .locks import RunLock
 from .metrics_log import METRICS
-from .order import RowDataset
-from .recipe import Recipe
+from .recipe import BackboneConfig, Recipe
 from .run import RECIPE, PartRecord, Run, resume_command
 from .sources import Source, is_first_process, load_processor, open_source
 from .trainer import LichenTrainer
@@ -113,31 +116,47 @@ def prepare(
     started = time.perf_counter()
     base = Path(recipe.store.folder) if recipe.store.folder else FEATURES
     sources = {}
-    for part, config in recipe.backbones.items():
-        views = Views(recipe.store.views, recipe.seed) if recipe.store.views > 1 else None
-        how = Preparation(load_processor(config), config.size, config.max_tokens, views)
-        inputs = task.inputs(dataset, part, how)
+    for part, inputs in _inputs(recipe, task, dataset).items():
+        config, outline = _with_tower(recipe.backbones[part], inputs)
         progress = None if report is None else _reporter(report, part)
         needed = None if layers is None else tuple(layers[part])
         if needed is None and recipe.store.layers is None:
-            needed = _needed(recipe, part)
+            needed = _needed(recipe.sides[part], outline)
         sources[part] = open_source(part, config, inputs, dataset, recipe.store, needed, base, progress, share)
     return Prepared(recipe, dataset, task, sources, time.perf_counter() - started)
+
+
+def _inputs(recipe: Recipe, task: Task, dataset: Dataset) -> dict[str, Inputs]:
+    """What the backbone of each part reads."""
+    views = Views(recipe.store.views, recipe.seed) if recipe.store.views > 1 else None
+    found = {}
+    for part, config in recipe.backbones.items():
+        how = Preparation(load_processor(config), config.size, config.max_tokens, views)
+        found[part] = task.inputs(dataset, part, how)
+    if views is not None and not any(isinstance(inputs, ImageInputs) for inputs in found.values()):
+        raise InputError("[store] views are of pictures, and this recipe reads texts alone. Leave them out.")
+    return found
+
+
+def _with_tower(config: BackboneConfig, inputs: Inputs) -> tuple[BackboneConfig, Outline]:
+    """The same with the tower that reads such inputs, where a model has two (CLIP) and none is named; its outline."""
+    from .estimate import fake_backbone
+
+    fake = fake_backbone(config.name, part=config.part, revision=config.revision)
+    if config.part is None and "vision" in fake.paths:
+        config = replace(config, part="vision" if isinstance(inputs, ImageInputs) else "text")
+    return config, fake.outline(config.part)
 
 
 def _reporter(report: Report, part: str) -> Callable[[int, int], None]:
     return lambda done, total: report(part, done, total)
 
 
-def _needed(recipe: Recipe, part: str) -> tuple[int, ...]:
-    """Hidden states that the side network of a part reads, from the backbone's config alone."""
-    from .estimate import fake_backbone
-
-    config = recipe.backbones[part]
-    outline = fake_backbone(config.name, part=config.part, revision=config.revision).outline()
+def _needed(side: SideConfig, outline: Outline) -> tuple[int, ...]:
+    """Hidden states that a side network reads of a backbone."""
     with torch.device("meta"):
         # What does not fit the backbone is refused before the frozen pass, not after it.
-        return fit_side(recipe.sides[part], outline)[1].stored
+        return fit_side(side, outline)[1].stored
 
 
 def _with_views(examples: Examples, sources: Mapping[str, Source], views: int, every: bool) -> Examples:
@@ -161,66 +180,6 @@ def fit(prepared: Prepared, seed: int) -> tuple[SideModel, dict[str, PartRecord]
     }
     given = {part: Given.of(prepared.sources[part].outline, side) for part, side in sides.items()}
     return SideModel(sides, prepared.task.make_head(given, prepared.dataset)), records
-
-
-class Batches:
-    """Makes a batch of examples: features from the stores, or prepared inputs for the live backbones."""
-
-    def __init__(
-        self, examples: Examples, sources: Mapping[str, Source], layers: Mapping[str, tuple[int, ...]]
-    ) -> None:
-        self.examples = examples
-        self.sources = dict(sources)
-        self.layers = dict(layers)
-
-    def __call__(self, rows: Sequence[int]) -> dict[str, Any]:
-        """Batch of examples by place; see `trainer.Collate`."""
-        places = torch.tensor(list(rows))
-        some = self.examples.take(places)
-        batch: dict[str, Any] = {"targets": dict(some.targets), "rows": places}
-        stored = {part: source for part, source in self.sources.items() if source.store is not None}
-        if len(stored) == len(self.sources):
-            batch["features"] = {
-                part: self.sources[part].features(some.rows[part], self.layers[part]) for part in stored
-            }
-        else:
-            batch["samples"] = {
-                part: [source.inputs[row] for row in some.rows[part].tolist()] for part, source in self.sources.items()
-            }
-        return batch
-
-    def read(self, samples: Mapping[str, Any]) -> dict[str, Any]:
-        """Features of prepared inputs, by the live backbones."""
-        return {part: self.sources[part].read(inputs, self.layers[part]) for part, inputs in samples.items()}
-
-    def dataset(self) -> RowDataset:
-        """The examples as the trainer draws them; texts with their lengths."""
-        lengths = _lengths(self.examples, self.sources)
-        return RowDataset(range(len(self.examples)), self.examples.names, lengths)
-
-
-def _lengths(examples: Examples, sources: Mapping[str, Source]) -> list[int] | None:
-    """Tokens of each example, over all its texts; None for pictures."""
-    total: Tensor | None = None
-    for part, source in sources.items():
-        if hasattr(source.inputs, "lengths"):
-            tokens = source.inputs.lengths()[examples.rows[part]]
-            total = tokens if total is None else total + tokens
-    return None if total is None else total.tolist()
-
-
-class _Both:
-    """One collator for training and dev: places of dev follow those of training."""
-
-    def __init__(self, train: Batches, dev: Batches | None) -> None:
-        self.train, self.dev = train, dev
-
-    def __call__(self, rows: Sequence[int]) -> dict[str, Any]:
-        start = len(self.train.examples)
-        if self.dev is not None and rows[0] >= start:
-            batch = self.dev([row - start for row in rows])
-            return {**batch, "rows": batch["rows"] + start}
-        return self.train(rows)
 
 
 def train(
@@ -372,7 +331,7 @@ def make_trainer(
         use_cpu=not torch.accelerator.is_available(),
         ddp_find_unused_parameters=False,
     )
-    both = _Both(train_side, dev)
+    both = Both(train_side, dev)
     measure = prepared.task.measure
 
     def compute(prediction: Any) -> dict[str, float]:
@@ -386,7 +345,7 @@ def make_trainer(
         args,
         both,
         train_side.dataset(),
-        None if dev is None else _shifted(dev.dataset(), len(train_side.examples)),
+        None if dev is None else shifted(dev.dataset(), len(train_side.examples)),
         read=train_side.read if live else None,
         compute_metrics=compute,
         callbacks=[DrawCurves(folder / METRICS, folder / CURVES)],
@@ -394,8 +353,3 @@ def make_trainer(
         buckets=settings.buckets,
         quiet=quiet,
     )
-
-
-def _shifted(rows: RowDataset, by: int) -> RowDataset:
-    lengths = None if rows.lengths is None else rows.lengths.tolist()
-    return RowDataset([row + by for row in rows.rows], rows.ids, lengths)

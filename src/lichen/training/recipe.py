@@ -212,7 +212,8 @@ class Recipe:
             "train": asdict(self.train),
             "compare": {**asdict(self.compare), "rates": dict(self.compare.rates)},
         }
-        return tomli_w.dumps(_plain(values), multiline_strings=True)
+        # Line breaks of a text over several lines come back as the reader's own.
+        return tomli_w.dumps(_plain(values), multiline_strings="\r" not in self.about)
 
 
 def _plain(value: Any) -> Any:
@@ -330,8 +331,10 @@ _NEEDED = {"task": 'task = "classify".', "data": 'a table [data] with kind = "fo
 T = TypeVar("T")
 
 
-def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+def _build(kind: type[T], values: Any, where: str) -> T:
     """A table's settings; one that belongs elsewhere is told where."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where} must be a table of settings; got {values!r}.")
     own = f"[{where.strip('[]').partition('.')[0].removesuffix('s')}]"
     return build(kind, values, where, {name: home for name, home in _homes().items() if own not in home})
 

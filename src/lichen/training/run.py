@@ -27,7 +27,7 @@ from ..backbones.backbone import Backbone
 from ..backbones.fingerprint import Fingerprint
 from ..backbones.late import LateLayers
 from ..backbones.outline import Outline
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError
 from ..features.reading import read
 from ..files import read_json, staged_folder, to_json, verify_folder
 from ..heads.given import Given
@@ -49,8 +49,12 @@ RECIPE = "recipe.toml"
 
 
 def resume_command(folder: Path) -> str:
-    """What to type to go on with an unfinished training."""
-    return f"lichen train --resume {shlex.quote(str(folder))}"
+    """What to type to go on with an unfinished training, in as many processes as there are now."""
+    command = f"lichen train --resume {shlex.quote(str(folder))}"
+    count, here = (os.environ.get(name, "1") for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if count == "1":
+        return command
+    return f"torchrun --nproc_per_node {count} -m {command}" if count == here else f"{command} (under your launcher)"
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class Run:
             task = TASKS[settings["task"]].from_settings(settings["settings"], head)
             parts = {name: PartRecord.from_dict(values) for name, values in settings["parts"].items()}
             facts = dict(settings["facts"])
-        except (KeyError, TypeError, InputError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CheckpointError(f"{str(path / SETTINGS)!r} does not describe a run: {error}.") from error
         run = cls(task, head, parts, SideModel({}, torch.nn.Identity()), facts, path)
         run.model = run._rebuild()

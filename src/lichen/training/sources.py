@@ -40,6 +40,8 @@ from .recipe import BackboneConfig, StoreChoice
 
 _POLL = 0.5
 """Seconds between two looks for what other processes make."""
+_MODEL_FILES = (".safetensors", ".json", ".txt", ".model")
+"""Endings of the files that decide what a model in a local folder answers."""
 Progress = Callable[[int, int], None]
 """Told how many of how many samples are done."""
 
@@ -149,7 +151,7 @@ def store_folder(
     """Where the store of a part lies: its name follows from all that decides its contents, so that none is mistaken."""
     told = {
         "backbone": asdict(config),
-        "weights": _weights_of(config),
+        "files": _files_of(config),
         "inputs": inputs.settings,
         "samples": _digest_of_samples(inputs, dataset),
         "store": asdict(store),
@@ -159,12 +161,13 @@ def store_folder(
     return base / f"{part}-{model}-{store.codec}-{key}"
 
 
-def _weights_of(config: BackboneConfig) -> list[Any]:
-    """What tells that the weights in a local folder were exchanged, without reading them."""
+def _files_of(config: BackboneConfig) -> list[Any]:
+    """What tells that weights, settings or tokenizer of a local folder were exchanged, without reading them."""
     folder = Path(config.name)
     if not folder.is_dir():
         return []
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.safetensors"))]
+    files = sorted(path for path in folder.iterdir() if path.suffix in _MODEL_FILES)
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def _digest_of_samples(inputs: Inputs, dataset: Dataset) -> str:
@@ -179,9 +182,13 @@ def _digest_of_samples(inputs: Inputs, dataset: Dataset) -> str:
     elif dataset.pixels is not None:
         digest.update(dataset.pixels.tobytes())
     else:
-        for scene in dataset.scenes:
-            path = None if scene.image is None else Path(scene.image)
-            digest.update(str(path.stat().st_size if path is not None and path.is_file() else 0).encode() + b"\0")
+        pictures = [scene.image for scene in dataset.scenes] if dataset.encoded is None else dataset.encoded
+        for picture in pictures:
+            if isinstance(picture, bytes):
+                digest.update(hashlib.sha256(picture).digest())
+                continue
+            path = Path(picture or "")
+            digest.update(f"{path.stat().st_size if path.is_file() else 0}\0".encode())
     return digest.hexdigest()
 
 
