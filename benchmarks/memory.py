@@ -22,7 +22,7 @@ import transformers
 import lichen
 from lichen.memory import MIB, MemoryReport, memory_report
 from lichen.side.config import SideConfig
-from lichen.training.peers import lora
+from lichen.training.comparing.peers import lora
 
 NUM_LABELS = 10
 NOTE = (

@@ -16,7 +16,7 @@ import pytest
 
 from lichen.cli.main import main
 from lichen.features.shards import ShardFile
-from lichen.training.locks import RunLock
+from lichen.training.engine.locks import RunLock
 
 from .shapes import PICTURES, Lichen, write_pictures
 

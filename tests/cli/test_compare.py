@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from lichen.cli.main import main
-from lichen.training import compare as module
-from lichen.training.contenders import Contender
+from lichen.training.comparing import compare as module
+from lichen.training.comparing.contenders import Contender
 from lichen.training.recipe import load_recipe
 
-from ..training.arenas import classify
+from ..training.comparing.arenas import classify
 
 pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
 
@@ -105,6 +105,7 @@ def test_ctrl_c_leaves_the_seeds_that_are_done(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--methods", ""], "Name at least one method: "),
         (["--methods", "unpit"], "Unknown method 'unpit'. Did you mean 'unipt'?"),
         (["--methods", "pooled:rnak=3"], "Did you mean 'rank'?"),
         (["--methods", "pooled", "--live", "full"], "Unknown side network 'full'"),

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lichen.cli.main import main
 from lichen.features.record import shard_name
-from lichen.training.metrics_log import read_metrics
+from lichen.training.engine.metrics_log import read_metrics
 
 from .recipes_data import CIFAR, save_bert, save_vit, write_archive, write_texts
 
@@ -61,7 +61,7 @@ eval_every = 20
 def without_curves() -> Iterator[None]:
     """The runs are compared by numbers; drawing would take as long as the training. test_recipes.py draws."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lichen.training.curves.draw_curves", lambda metrics, picture: None)
+        patch.setattr("lichen.training.engine.curves.draw_curves", lambda metrics, picture: None)
         yield
 
 

@@ -66,6 +66,22 @@ def test_splits() -> None:
         dataset.rows("dev")
 
 
+def test_some_splits_alone() -> None:
+    pixels = np.arange(4 * 2 * 2 * 3, dtype=np.uint8).reshape(4, 2, 2, 3)
+    whole = Dataset(
+        tuple(map(scene, "abcd")),
+        {"train": (0, 2), "dev": (3,), "test": (1,)},
+        pixels=pixels,
+        encoded=[bytes([row]) for row in range(4)],
+    )
+    part = whole.only(["test", "dev"])
+    assert part.ids == ("b", "d") and dict(part.splits) == {"test": (0,), "dev": (1,)}
+    assert part.pixels is not None and (part.pixels == pixels[[1, 3]]).all() and part.encoded == [b"\1", b"\3"]
+    assert not len(whole.only([]))
+    with pytest.raises(InputError):
+        part.only(["train"])
+
+
 def test_pictures_by_file_pixels_and_bytes(tmp_path: Path) -> None:
     red, blue = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
     red.save(tmp_path / "r.png")

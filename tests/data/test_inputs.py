@@ -185,6 +185,14 @@ def test_wrong_arguments() -> None:
         TextInputs(["a"], ["0"], make_tokenizer(), 8)[0:1]
 
 
+@pytest.mark.parametrize(("most", "expected"), [(64, 64), (1000, 128)])
+def test_how_long_texts_are_where_nothing_is_asked_for(most: int, expected: int) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.model_max_length = most
+    inputs = TextInputs(["good film " * 99], ["a"], tokenizer)
+    assert inputs.max_tokens == len(inputs[0]["input_ids"]) == expected
+
+
 def test_both_reach_other_processes() -> None:
     texts = TextInputs(["a film"], ["0"], make_tokenizer(), 8)
     images = ImageInputs(pictures(), [1], make_processor(8), views=Views(2))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import resource
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from transformers import TrainerCallback
 
 from lichen.errors import CheckpointError, InputError
 from lichen.features.record import UnfinishedStore
+from lichen.features.store import FeatureStore
 from lichen.side.config import PooledConfig, SHERLConfig, SideConfig, UniPTConfig
 from lichen.tasks.task import HeadConfig
 from lichen.training import pipeline, sources
@@ -271,6 +274,65 @@ def test_a_folder_with_checkpoints_of_another_training_is_left_alone(place: dict
         train(recipe, tmp_path / "file" / "run", quiet=True)
 
 
+def test_weights_are_safe_before_they_are_measured(
+    place: dict[str, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "score", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(place["texts"], tmp_path / "run", quiet=True)
+    monkeypatch.undo()
+    opened = Run.open(tmp_path / "run")
+    assert opened.facts["metrics"] == {} and opened.facts["steps"] == 2
+    assert evaluate(opened, place["texts"]).keys() == {"dev"}
+
+
+def test_room_for_the_weights_is_taken_before_training(
+    place: dict[str, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def look(*args: Any, **options: Any) -> Any:
+        sizes.append((tmp_path / "run" / ".reserved").stat().st_size)
+        return make_trainer(*args, **options)
+
+    monkeypatch.setattr(pipeline, "make_trainer", look)
+    run = train(place["texts"], tmp_path / "run", quiet=True)
+    assert sizes[0] > sum(value.nbytes for value in weights(run).values())
+    assert not (tmp_path / "run" / ".reserved").exists()
+
+
+def test_a_full_disk_is_noticed_before_training(place: dict[str, Recipe], tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    prepare(place["texts"])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, hard))
+    try:
+        with pytest.raises(InputError, match=r"has no room for the 1\.\d MiB that this training will leave"):
+            train(place["texts"], tmp_path / "run", quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "run" / ".reserved").exists()
+
+
+def test_measuring_other_data_reads_no_more_than_is_measured(
+    place: dict[str, Recipe], trained: Path, tmp_path: Path
+) -> None:
+    recipe, run = place["texts"], Run.open(trained)
+    test = tiny_recipes.write_texts(tmp_path / "test.csv", rows=8, seed=5)
+    stores = tmp_path / "stores"
+    other = with_store(replace(recipe, data=replace(recipe.data, test=test)), folder=str(stores))
+    found = evaluate(run, other, ["test"])
+    assert [len(FeatureStore.open(folder)) for folder in stores.iterdir()] == [8]
+    assert found == evaluate(run, with_store(other, live=True), ["test"])
+    with pytest.raises(InputError, match="has no 'test' split"):
+        evaluate(run, with_store(recipe, folder=str(tmp_path / "none")), ["test"])
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_share_of_the_frozen_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny_recipes.classify(tmp_path, "bert", store={"folder": str(tmp_path / "stores"), "shard": 8})
     with pytest.raises(UnfinishedStore):
@@ -285,7 +347,7 @@ def test_stores_hold_the_states_that_are_read(place: dict[str, Recipe], monkeypa
         pass
 
     def stop(*args: Any) -> None:
-        raise Enough(args[5])
+        raise Enough(args[0].store.layers)
 
     def wanted(recipe: Recipe, **options: Any) -> Any:
         with pytest.raises(Enough) as caught:
@@ -298,7 +360,7 @@ def test_stores_hold_the_states_that_are_read(place: dict[str, Recipe], monkeypa
     assert wanted(with_side(recipe, SHERLConfig())) == (0, 1, 2)
     assert wanted(recipe, layers={"input": (0, 3)}) == (0, 3)
     # Where the recipe says what to keep, that holds.
-    assert wanted(with_store(recipe, layers=1)) is None
+    assert wanted(with_store(recipe, layers=1)) == 1
     with pytest.raises(InputError, match="late_layers=3 is too many"):
         prepare(with_side(recipe, SHERLConfig(late_layers=3)))
 

@@ -203,6 +203,7 @@ def test_changes_of_all_parts_and_of_one(tmp_path: Path) -> None:
         ("backbone.size=0", "[backbone] size must lie in 1 to"),
         ("backbone.max_tokens=0", "[backbone] max_tokens must be at least 1"),
         ("backbone.name=", "[backbone] name is empty"),
+        ("backbone.revision=main", "'main' is of a hub repository, and"),
         ("side.method=unpit", "'unpit'. Did you mean 'unipt'?"),
         ("side.redction=2", "[side] has no setting 'redction'. Did you mean 'reduction'?"),
         ("side.reduction=0", "[side] reduction must be a whole number of at least 1; got 0"),

@@ -24,8 +24,9 @@ from lichen.features.record import UnfinishedStore, shard_name
 from lichen.scene import Scene
 from lichen.side.config import LSTConfig, PooledConfig, SHERLConfig
 from lichen.training import sources
+from lichen.training.places import Wanted, store_folder
 from lichen.training.recipe import BackboneConfig, StoreChoice
-from lichen.training.sources import Source, load_backbone, load_processor, open_source, store_folder
+from lichen.training.sources import Source, load_backbone, load_processor, open_source
 
 from ..data.tiny import make_processor, make_tokenizer
 from ..features.stores import assert_equal
@@ -64,7 +65,8 @@ def opened(bert: str, folder: Path, words: Sequence[str] = WORDS, **options: Any
     dataset = texts(words)
     choice = replace(CHOICE, **options)
     inputs = text_inputs(dataset)
-    return open_source("input", BackboneConfig(bert), inputs, dataset, choice, layers, folder, share=share)
+    wanted = Wanted.of("input", BackboneConfig(bert), inputs, dataset, replace(choice, folder=str(folder)), layers)
+    return open_source(wanted, choice, share=share)
 
 
 # Where a store lies ---------------------------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ def test_the_same_features_lie_in_the_same_folder() -> None:
         {"max_tokens": 15},
         {"name": "embedded:y"},
         {"part": "text"},
-        {"revision": "main"},
+        {"name": "owner/x", "revision": "main"},
         {"size": 32},
         {"store": StoreConfig(tokens="pooled")},
         {"store": StoreConfig(codec="int8")},
@@ -189,16 +191,9 @@ def test_a_store_is_made_once(bert: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sources, "load_backbone", None)
     told: list[tuple[int, int]] = []
     dataset = texts()
-    again = open_source(
-        "input",
-        BackboneConfig(bert),
-        text_inputs(dataset),
-        dataset,
-        CHOICE,
-        (1, 2),
-        tmp_path,
-        lambda done, total: told.append((done, total)),
-    )
+    choice = replace(CHOICE, folder=str(tmp_path))
+    wanted = Wanted.of("input", BackboneConfig(bert), text_inputs(dataset), dataset, choice, (1, 2))
+    again = open_source(wanted, choice, lambda done, total: told.append((done, total)))
     assert not again.fresh and told == [(8, 8)]
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -207,8 +202,8 @@ def test_the_recipes_own_layers_come_first(bert: str, tmp_path: Path) -> None:
     source = opened(bert, tmp_path, layers=(1, 2))
     assert source.store is not None and source.store.indices == (1, 2)
     dataset = texts()
-    choice = replace(CHOICE, layers=(0, -1))
-    own = open_source("input", BackboneConfig(bert), text_inputs(dataset), dataset, choice, (1, 2), tmp_path)
+    choice = replace(CHOICE, layers=(0, -1), folder=str(tmp_path))
+    own = open_source(Wanted.of("input", BackboneConfig(bert), text_inputs(dataset), dataset, choice, (1, 2)), choice)
     assert own.store is not None and own.store.indices == (0, 3)
     with pytest.raises(InputError, match=r"holds the hidden states \[0, 3\]; \[1\]"):
         own.features([0], (1,))
@@ -254,7 +249,8 @@ def test_a_live_backbone_is_tried_at_once(bert: str, tmp_path: Path) -> None:
     dataset = texts()
     inputs = Broken(WORDS, dataset.ids, make_tokenizer(), 16)
     with pytest.raises(InputError, match="token id must lie in 0 to 49"):
-        open_source("input", BackboneConfig(bert), inputs, dataset, replace(CHOICE, live=True), None, tmp_path)
+        choice = replace(CHOICE, live=True)
+        open_source(Wanted.of("input", BackboneConfig(bert), inputs, dataset, choice, None), choice)
 
 
 # Side networks --------------------------------------------------------------------------------------------------------

@@ -18,11 +18,11 @@ from .recipes import add_recipe, read_recipe, silence_libraries
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from ..training.compare import Watch
-    from ..training.contenders import Contender
-    from ..training.methods import Method
+    from ..training.comparing.compare import Watch
+    from ..training.comparing.contenders import Contender
+    from ..training.comparing.methods import Method
+    from ..training.comparing.results import Comparison
     from ..training.recipe import Recipe
-    from ..training.results import Comparison
 
 HELP = (
     "Train many methods of adapting one backbone on the same batches, in turn and with several seeds: side networks "
@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
     if args.seeds is not None:
         recipe = replace(recipe, compare=replace(recipe.compare, seeds=args.seeds))
     from ..figures import check_can_draw
-    from ..training.methods import parse_methods, with_live
+    from ..training.comparing.methods import parse_methods, with_live
 
     check_can_draw()
-    methods = with_live(parse_methods([args.methods] if args.methods else recipe.compare.methods), args.live)
+    methods = with_live(parse_methods(recipe.compare.methods if args.methods is None else [args.methods]), args.live)
     folder = args.out or Path("compare") / recipe.name
     if (folder / RESULTS).exists():
         raise InputError(
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
         )
     open_folder(folder)
     silence_libraries()
-    from ..training.compare import compare
-    from ..training.tables import to_text
+    from ..training.comparing.compare import compare
+    from ..training.comparing.tables import to_text
 
     quiet = args.quiet or args.json
     done: list[int] = []
@@ -124,9 +124,9 @@ def open_folder(folder: Path) -> None:
 def save(recipe: Recipe, comparison: Comparison, methods: Sequence[Method], folder: Path) -> None:
     """Write all that is known so far; each file is whole at any moment."""
     from ..files import to_json, write_atomic
-    from ..training.compare import best_recipe
-    from ..training.scatter import draw_comparison
-    from ..training.tables import to_csv, to_markdown
+    from ..training.comparing.compare import best_recipe
+    from ..training.comparing.scatter import draw_comparison
+    from ..training.comparing.tables import to_csv, to_markdown
 
     best = best_recipe(recipe, comparison, methods)
     if best is not None:
@@ -146,8 +146,8 @@ def showing(quiet: bool) -> Iterator[tuple[Callable[[str, int, int], None] | Non
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ..training.compare import Watch
-    from ..training.progress import clock
+    from ..training.comparing.compare import Watch
+    from ..training.engine.progress import clock
 
     console = Console(stderr=True)
     columns = (

@@ -18,8 +18,8 @@ from .compare import open_folder, showing
 from .recipes import silence_libraries
 
 if TYPE_CHECKING:
-    from ..training.contenders import Contender
-    from ..training.results import Comparison
+    from ..training.comparing.contenders import Contender
+    from ..training.comparing.results import Comparison
 
 HELP = (
     "Read a frozen DINOv2-small once over 1,797 handwritten digits, train UniPT, SHERL, LST, the pooled side network "
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 def compete(steps: int, seed: int, picture: Path) -> Comparison:
     """Train all methods side by side and draw what the first of them predicts. Progress goes to stderr."""
     silence_libraries()
-    from ..training.compare import compare
-    from ..training.methods import parse_methods
+    from ..training.comparing.compare import compare
+    from ..training.comparing.methods import parse_methods
     from ..training.recipe import load_recipe
 
     def draw(comparison: Comparison, contenders: Sequence[Contender]) -> None:
@@ -106,7 +106,7 @@ def draw_answers(contender: Contender, picture: Path) -> None:
 def report(found: Comparison, seed: int, seconds: float, names: dict[str, Path]) -> str:
     """The table and what to type next."""
     from ..memory import MIB
-    from ..training.results import rows_of, standard_error
+    from ..training.comparing.results import rows_of, standard_error
 
     lines = [
         f"{'method':<8} {'trained parameters':>18} {'kept for backward':>18} {'step / LoRA step':>17} {'accuracy':>9}",

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..figures import GREEN, GREY, INK, RED, blank_figure
 from ..memory import MIB
-from ..training.results import Comparison, reference_of, rows_of
-from ..training.tables import headline_of
+from ..training.comparing.results import Comparison, reference_of, rows_of
+from ..training.comparing.tables import headline_of
 
 
 def draw_table(comparison: Comparison, path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .recipes import add_recipe, read_recipe, silence_libraries
 
 if TYPE_CHECKING:
-    from ..training.plan import DiskPlan, MethodPlan, PartPlan, Plan, StorePlan
+    from ..training.planning.plan import DiskPlan, MethodPlan, PartPlan, Plan, StorePlan
 
 HELP = (
     "Print what a recipe will need in memory, time and disk, for many methods and number formats. Reads settings, "
@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Plan and print."""
     recipe = read_recipe(args)
     silence_libraries()
-    from ..training.methods import parse_methods
-    from ..training.plan import make_plan
+    from ..training.comparing.methods import parse_methods
+    from ..training.planning.plan import make_plan
 
     methods = parse_methods(args.methods) if args.methods else None
     with showing_stage(args.json) as report:

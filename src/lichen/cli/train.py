@@ -66,8 +66,8 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, recipe: Recipe, folder: Path, *, resume: bool) -> int:
+    from ..training.engine.trackers import check_trackers
     from ..training.sources import is_first_process
-    from ..training.trackers import check_trackers
 
     first = is_first_process()
     if first and not resume:
@@ -75,7 +75,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: Path, *, resume: bo
     check_trackers(recipe.train.trackers)
     silence_libraries()
     from ..files import read_json
-    from ..training.interrupts import Interrupted
+    from ..training.engine.interrupts import Interrupted
     from ..training.pipeline import SKIPPED, train
 
     quiet = args.quiet or args.json or not first

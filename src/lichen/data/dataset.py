@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -89,6 +89,22 @@ class Dataset:
                 "or hold samples out of train by data.holdout (dev) or data.test_share (test)."
             )
         return self.splits[split]
+
+    def only(self, splits: Sequence[str]) -> Dataset:
+        """The samples of some splits alone, in the same order.
+
+        Raises:
+            InputError: no such split.
+        """
+        wanted = sorted({row for split in splits for row in self.rows(split)})
+        places = {row: place for place, row in enumerate(wanted)}
+        return replace(
+            self,
+            scenes=tuple(self.scenes[row] for row in wanted),
+            splits={split: tuple(places[row] for row in self.rows(split)) for split in splits},
+            pixels=None if self.pixels is None else self.pixels[wanted],
+            encoded=None if self.encoded is None else [self.encoded[row] for row in wanted],
+        )
 
     def picture(self, row: int, size: int | None = None) -> Image.Image:
         """The picture of a row: RGB, upright.

@@ -22,6 +22,8 @@ from .views import Views
 
 _BLOCK = 512
 """Texts that are tokenised together."""
+_MOST_TOKENS = 128
+"""Longest sample where nothing else is asked for."""
 _CHARACTERS = 64
 """Characters read for each token that is kept; no language or code needs as many."""
 
@@ -123,13 +125,14 @@ class TextInputs(_Samples):
     Texts are tokenised in blocks when one of them is first asked for, each once.
     """
 
-    def __init__(self, texts: Sequence[str], ids: Sequence[str], tokenizer: Any, max_tokens: int) -> None:
+    def __init__(self, texts: Sequence[str], ids: Sequence[str], tokenizer: Any, max_tokens: int | None = None) -> None:
         """
         Args:
             texts: what to read.
             ids: of each text.
             tokenizer: the backbone's tokenizer, or a processor that holds one.
-            max_tokens: longest sample, special tokens included; longer texts are cut at their end.
+            max_tokens: longest sample, special tokens included; longer texts are cut at their end. None: 128, or
+                fewer where the tokenizer allows no more.
 
         Raises:
             InputError: this is no tokenizer, the lengths differ, or `max_tokens` leaves no room for a word or is more
@@ -150,6 +153,8 @@ class TextInputs(_Samples):
                 "tokenizer.json beside its weights."
             )
         self._special = int(self.tokenizer.num_special_tokens_to_add(pair=False))
+        if max_tokens is None:
+            max_tokens = min(_MOST_TOKENS, self.tokenizer.model_max_length)
         if not self._special < max_tokens <= self.tokenizer.model_max_length:
             raise InputError(
                 f"max_tokens must lie in {self._special + 1} to {self.tokenizer.model_max_length} for this tokenizer, "

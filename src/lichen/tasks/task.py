@@ -76,8 +76,8 @@ class Preparation:
     """Tokenizer or image processor of the backbone."""
     size: int | None = None
     """Side of the square pictures in pixels; None takes the processor's."""
-    max_tokens: int = 128
-    """Longest text."""
+    max_tokens: int | None = None
+    """Longest text; None as `TextInputs` has it."""
     views: Views | None = None
     """Several fixed views a picture."""
 

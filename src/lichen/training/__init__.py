@@ -1,1 +1,1 @@
-"""Training of side networks: comparing methods side by side."""
+"""From a recipe to a trained run: `pipeline` leads through it."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..tasks.task import Examples
-from .order import RowDataset
+from .engine.order import RowDataset
 from .sources import Source
 
 

@@ -28,25 +28,33 @@ from ..errors import CheckpointError, InputError
 from ..figures import check_can_draw
 from ..files import to_json, write_atomic
 from ..heads.given import Given
+from ..memory import MIB
 from ..side.config import SideConfig
 from ..side.fit import fit_side
 from ..tasks import TASKS
 from ..tasks.model import SideModel
 from ..tasks.task import Examples, Inputs, Preparation, Task
 from .batches import Batches, Both, shifted
-from .checkpoints import checkpoints
-from .curves import CURVES, DrawCurves
-from .locks import RunLock
-from .metrics_log import METRICS
+from .engine.checkpoints import checkpoints
+from .engine.curves import CURVES, DrawCurves
+from .engine.locks import RunLock
+from .engine.metrics_log import METRICS
+from .engine.trainer import LichenTrainer
+from .places import Wanted
 from .recipe import BackboneConfig, Recipe
 from .run import RECIPE, PartRecord, Run, resume_command
 from .sources import Source, is_first_process, load_processor, open_source
-from .trainer import LichenTrainer
 
-FEATURES = Path("lichen-features")
 """Where stores lie, unless the recipe says otherwise; relative to the current folder."""
 ENVIRONMENT = "environment.json"
 SKIPPED = "skipped.json"
+MEASURED = ("dev", "test")
+"""Splits that a finished run is measured on, where the data have them."""
+_SETTINGS_BYTES = 2**20
+"""Ample for all that a run saves beside its weights."""
+_BLOCK = 2**20
+RESERVED = ".reserved"
+"""File that keeps room in a run folder for what a training leaves."""
 Report = Callable[[str, int, int], None]
 """Told of a part's frozen pass: its name, samples done, samples in all."""
 
@@ -94,6 +102,7 @@ def prepare(
     asked: Task | None = None,
     report: Report | None = None,
     share: tuple[int, int] | None = None,
+    splits: Sequence[str] | None = None,
 ) -> Prepared:
     """Read the data and make, complete or open the features of each part.
 
@@ -104,6 +113,7 @@ def prepare(
         report: told of the frozen passes.
         share: (k, n) to make a share of the shards only; None: this process's among those that were launched
             together, waiting for the others.
+        splits: all that is wanted of the data; where no store of the whole is there, the rest of it is not read.
 
     Raises:
         UnfinishedStore: the share is done, those of others are not.
@@ -114,16 +124,29 @@ def prepare(
     if asked is not None:
         asked.check_same(task)
     started = time.perf_counter()
-    base = Path(recipe.store.folder) if recipe.store.folder else FEATURES
+    wanted = _wanted(recipe, task, dataset, layers)
+    if splits is not None and (recipe.store.live or not all(each.folder.exists() for each in wanted)):
+        dataset = dataset.only([split for split in splits if split in dataset.splits])
+        wanted = _wanted(recipe, task, dataset, layers) if len(dataset) else ()
     sources = {}
+    for each in wanted:
+        progress = None if report is None else _reporter(report, each.part)
+        sources[each.part] = open_source(each, recipe.store, progress, share)
+    return Prepared(recipe, dataset, task, sources, time.perf_counter() - started)
+
+
+def _wanted(
+    recipe: Recipe, task: Task, dataset: Dataset, layers: Mapping[str, Sequence[int]] | None
+) -> tuple[Wanted, ...]:
+    """The features of each part."""
+    found = []
     for part, inputs in _inputs(recipe, task, dataset).items():
         config, outline = _with_tower(recipe.backbones[part], inputs)
-        progress = None if report is None else _reporter(report, part)
         needed = None if layers is None else tuple(layers[part])
         if needed is None and recipe.store.layers is None:
             needed = _needed(recipe.sides[part], outline)
-        sources[part] = open_source(part, config, inputs, dataset, recipe.store, needed, base, progress, share)
-    return Prepared(recipe, dataset, task, sources, time.perf_counter() - started)
+        found.append(Wanted.of(part, config, inputs, dataset, recipe.store, needed))
+    return tuple(found)
 
 
 def _inputs(recipe: Recipe, task: Task, dataset: Dataset) -> dict[str, Inputs]:
@@ -140,7 +163,7 @@ def _inputs(recipe: Recipe, task: Task, dataset: Dataset) -> dict[str, Inputs]:
 
 def _with_tower(config: BackboneConfig, inputs: Inputs) -> tuple[BackboneConfig, Outline]:
     """The same with the tower that reads such inputs, where a model has two (CLIP) and none is named; its outline."""
-    from .estimate import fake_backbone
+    from .planning.estimate import fake_backbone
 
     fake = fake_backbone(config.name, part=config.part, revision=config.revision)
     if config.part is None and "vision" in fake.paths:
@@ -212,6 +235,7 @@ def train(
             if not resume:
                 refuse_old(folder)
             _open_folder(recipe, folder, prepared)
+            _reserve(folder, model)
     trainer = make_trainer(prepared, model, batches, dev, folder, quiet)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=resume or None)
@@ -227,15 +251,20 @@ def train(
         "kept_bytes": trainer.kept_bytes,
     }
     run = Run(prepared.task, recipe.head, records, model, facts, folder)
-    facts["metrics"] = {
-        split: run.score(prepared.sources, prepared.examples(split))
-        for split in ("dev", "test")
-        if split in prepared.dataset.splits
-    }
-    if trainer.is_world_process_zero():
+    facts["metrics"] = {}
+    if is_first_process():
+        # Before it is measured, so that whatever happens then, nothing is lost.
+        (folder / RESERVED).unlink(missing_ok=True)
+        run.save(folder)
+    facts["metrics"] = {split: run.score(prepared.sources, prepared.examples(split)) for split in _measured(prepared)}
+    if is_first_process():
         run.save(folder)
     trainer.accelerator.end_training()
     return run
+
+
+def _measured(prepared: Prepared) -> list[str]:
+    return [split for split in MEASURED if split in prepared.dataset.splits]
 
 
 def refuse_old(folder: Path) -> None:
@@ -266,11 +295,13 @@ def evaluate(
         CheckpointError: the features come from another backbone than the run's.
     """
     layers = {part: record.layers for part, record in run.parts.items()}
-    prepared = prepare(recipe, layers=layers if recipe.store.layers is None else None, asked=run.task, report=report)
+    needed = layers if recipe.store.layers is None else None
+    asked_for = tuple(splits or MEASURED)
+    prepared = prepare(recipe, layers=needed, asked=run.task, report=report, splits=asked_for)
     for part, source in prepared.sources.items():
         if wrong := run.parts[part].fingerprint.differences(source.fingerprint):
             raise CheckpointError(f"The features of {part!r} come from another backbone. {'; '.join(wrong)}.")
-    wanted = splits or [split for split in ("dev", "test") if split in prepared.dataset.splits]
+    wanted = splits or _measured(prepared)
     return {split: run.score(prepared.sources, prepared.examples(split)) for split in wanted}
 
 
@@ -283,6 +314,27 @@ def _open_folder(recipe: Recipe, folder: Path, prepared: Prepared) -> None:
             write_atomic(folder / SKIPPED, to_json(prepared.skipped))
     except OSError as error:
         raise InputError(f"Cannot write to folder {str(folder)!r}: {error.strerror}. Choose one with --out.") from error
+
+
+def _reserve(folder: Path, model: nn.Module) -> None:
+    """Take the room that the trained weights will need, so that a disk that fills up meanwhile does not cost them.
+
+    Raises:
+        InputError: there is not that much.
+    """
+    size = sum(value.nbytes for value in model.state_dict().values()) + _SETTINGS_BYTES
+    try:
+        with (folder / RESERVED).open("wb") as file:
+            for start in range(0, size, _BLOCK):
+                file.write(bytes(min(_BLOCK, size - start)))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        (folder / RESERVED).unlink(missing_ok=True)
+        raise InputError(
+            f"Folder {str(folder)!r} has no room for the {size / MIB:.1f} MiB that this training will leave: "
+            f"{error.strerror}. Make room, or choose another with --out."
+        ) from error
 
 
 def environment() -> dict[str, Any]:

@@ -63,15 +63,20 @@ class BackboneConfig:
     """Commit or tag of the hub repository."""
     size: int | None = None
     """Side of the square pictures in pixels; None takes the processor's."""
-    max_tokens: int = 128
-    """Longest text; the rest is cut off."""
+    max_tokens: int | None = None
+    """Longest text; the rest is cut off. None: 128, or fewer where the backbone reads no more."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise InputError(f"BackboneConfig.name is empty. Give a folder, a hub id, or {_EMBEDDED}.")
+        if self.revision is not None and (self.name.startswith(PREFIX) or Path(self.name).is_dir()):
+            raise InputError(
+                f"BackboneConfig.revision = {self.revision!r} is of a hub repository, and {self.name!r} is none. "
+                "Leave it out."
+            )
         if self.size is not None and not 1 <= self.size <= LARGEST:
             raise InputError(f"BackboneConfig.size must lie in 1 to {LARGEST} pixels; got {self.size}.")
-        if self.max_tokens < 1:
+        if self.max_tokens is not None and self.max_tokens < 1:
             raise InputError(f"BackboneConfig.max_tokens must be at least 1; got {self.max_tokens}.")
 
 

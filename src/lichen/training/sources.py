@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,6 @@ from ..backbones.fingerprint import Fingerprint
 from ..backbones.late import LateLayers
 from ..backbones.outline import Outline
 from ..backbones.partial import load_late
-from ..data.dataset import Dataset
-from ..data.inputs import ImageInputs
 from ..errors import BadSample, CheckpointError, InputError, pick
 from ..features.config import StoreConfig
 from ..features.reading import read
@@ -35,13 +31,12 @@ from ..side.base import Side
 from ..side.config import LSTConfig, SideConfig
 from ..side.fit import fit_side, reading_of
 from ..tasks.task import Inputs
-from .out_of_memory import OutOfMemoryError, is_out_of_memory
+from .engine.out_of_memory import OutOfMemoryError, is_out_of_memory
+from .places import Wanted
 from .recipe import BackboneConfig, StoreChoice
 
 _POLL = 0.5
 """Seconds between two looks for what other processes make."""
-_MODEL_FILES = (".safetensors", ".json", ".txt", ".model")
-"""Endings of the files that decide what a model in a local folder answers."""
 Progress = Callable[[int, int], None]
 """Told how many of how many samples are done."""
 
@@ -145,94 +140,31 @@ def load_processor(config: BackboneConfig) -> Any:
     )
 
 
-def store_folder(
-    config: BackboneConfig, inputs: Inputs, dataset: Dataset, part: str, store: StoreConfig, base: Path
-) -> Path:
-    """Where the store of a part lies: its name follows from all that decides its contents, so that none is mistaken."""
-    told = {
-        "backbone": asdict(config),
-        "files": _files_of(config),
-        "inputs": inputs.settings,
-        "samples": _digest_of_samples(inputs, dataset),
-        "store": asdict(store),
-    }
-    key = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    model = config.name.removeprefix(PREFIX).rstrip("/").rpartition("/")[2]
-    return base / f"{part}-{model}-{store.codec}-{key}"
-
-
-def _files_of(config: BackboneConfig) -> list[Any]:
-    """What tells that weights, settings or tokenizer of a local folder were exchanged, without reading them."""
-    folder = Path(config.name)
-    if not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.iterdir() if path.suffix in _MODEL_FILES)
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-
-
-def _digest_of_samples(inputs: Inputs, dataset: Dataset) -> str:
-    """SHA-256 over the ids and contents of all samples; of files their size stands for the contents."""
-    digest = hashlib.sha256()
-    for name in inputs.ids:
-        digest.update(f"{name}\n".encode())
-    texts = getattr(inputs, "texts", None)
-    if texts is not None:
-        for text in texts:
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    elif dataset.pixels is not None:
-        digest.update(dataset.pixels.tobytes())
-    else:
-        pictures = [scene.image for scene in dataset.scenes] if dataset.encoded is None else dataset.encoded
-        for picture in pictures:
-            if isinstance(picture, bytes):
-                digest.update(hashlib.sha256(picture).digest())
-                continue
-            path = Path(picture or "")
-            digest.update(f"{path.stat().st_size if path.is_file() else 0}\0".encode())
-    return digest.hexdigest()
-
-
 def open_source(
-    part: str,
-    config: BackboneConfig,
-    inputs: Inputs,
-    dataset: Dataset,
-    choice: StoreChoice,
-    layers: tuple[int, ...] | None,
-    base: Path,
-    progress: Progress | None = None,
-    share: tuple[int, int] | None = None,
+    wanted: Wanted, choice: StoreChoice, progress: Progress | None = None, share: tuple[int, int] | None = None
 ) -> Source:
     """The source of a part: its store, which is made or completed where needed, or its live backbone.
 
     Args:
-        part: of the task.
-        config: of the backbone.
-        inputs: what it reads.
-        dataset: where they come from.
-        choice: of the store, or of none.
-        layers: hidden states to keep, where the recipe names none itself.
-        base: folder of stores.
+        wanted: what it is to be.
+        choice: of the recipe.
         progress: told of the frozen pass.
         share: of the shards; None: as processes launched together share them.
 
     Raises:
         InputError: the backbone cannot be had, too many samples are bad, or the store's folder is in other use.
     """
+    part, config, inputs, folder = wanted.part, wanted.config, wanted.inputs, wanted.folder
     if choice.live:
         backbone = load_backbone(config)
         skipped = _look_through(inputs, progress)
         _try(backbone, inputs, skipped)
         outline = backbone.outline(config.part)
         return Source(part, config, inputs, outline, backbone.fingerprint, None, backbone, skipped)
-    wanted = choice.config() if choice.layers is not None or layers is None else replace(choice.config(), layers=layers)
-    if not isinstance(inputs, ImageInputs):
-        wanted = replace(wanted, views=1)
-    folder = store_folder(config, inputs, dataset, part, wanted, base)
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1 and share in (None, (0, 1))
     store, fresh = _find(folder, alone), not folder.exists()
     if store is None:
-        store = _build(config, inputs, folder, wanted, choice.batch, progress, share)
+        store = _build(config, inputs, folder, wanted.store, choice.batch, progress, share)
     elif progress is not None:
         progress(len(inputs), len(inputs))
     return Source(part, config, inputs, store.outline, store.fingerprint, store, None, dict(store.skipped), fresh)

@@ -1,0 +1,1 @@
+"""The trainer: transformers' Trainer with whole checkpoints, exact resuming and clean stops."""
