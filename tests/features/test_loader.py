@@ -91,6 +91,7 @@ def test_batches_are_those_of_the_plan(arguments: dict[str, Any], store: Feature
 
 @pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on a machine of one core
 def test_worker_processes_make_the_same_batches(context: str, store: FeatureStore, request: Any) -> None:
     before = torch.multiprocessing.get_start_method()
     request.addfinalizer(lambda: torch.multiprocessing.set_start_method(before, force=True))
