@@ -32,7 +32,7 @@ from lichen.backbones.embedded import load_processor
 from lichen.training.comparing.compare import Watch, compare
 from lichen.training.comparing.methods import parse_methods
 from lichen.training.comparing.results import Comparison
-from lichen.training.recipe import Recipe, load_recipe
+from lichen.training.recipe import Recipe, from_dict
 
 METHODS = ("lora", "lora-checkpointed", "pooled", "unipt:reduction=8", "sherl", "lst", "probe", "pooled@live")
 GOALS = {"pooled": 0.02, "unipt:reduction=8": 0.05, "pooled@live": 0.5}
@@ -105,8 +105,6 @@ class _Dots(Watch):
 
 def recipe_of(folder: Path, data: dict[str, Any], steps: int, batch: int) -> Recipe:
     """A training of a few steps with one learning rate a method."""
-    import tomli_w
-
     values = {
         "task": "classify",
         "data": data,
@@ -116,8 +114,7 @@ def recipe_of(folder: Path, data: dict[str, Any], steps: int, batch: int) -> Rec
         "train": {"steps": steps, "batch": batch},
         "compare": {"seeds": 1, "factors": [1.0]},
     }
-    (folder / "steps.toml").write_text(tomli_w.dumps(values))
-    return load_recipe(str(folder / "steps.toml"))
+    return from_dict(values, "steps", folder)
 
 
 def ratios(found: Comparison) -> dict[str, float]:

@@ -23,13 +23,13 @@ from lichen.tasks import TASKS
 from lichen.tasks.task import HeadConfig
 from lichen.training.comparing.peers import PEERS
 from lichen.training.recipe import (
-    SHIPPED,
     BackboneConfig,
     CompareConfig,
     StoreChoice,
     TrainConfig,
     from_dict,
 )
+from lichen.training.recipe_files import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])

@@ -61,7 +61,7 @@ def to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _sync(*paths: Path) -> None:
+def sync(*paths: Path) -> None:
     """Flush files or folders, so that a rename that follows cannot overtake their contents."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
@@ -92,7 +92,7 @@ def staged_folder(target: Path, unlisted: Collection[str] = ()) -> Iterator[Path
         files = sorted(path for path in stage.iterdir() if path.is_file())
         digests = {path.name: sha256(path) for path in files if path.name not in unlisted}
         (stage / MANIFEST).write_bytes(to_json({"sha256": digests}))
-        _sync(*stage.iterdir(), stage)
+        sync(*stage.iterdir(), stage)
         _commit(stage, target)
         done = True
     except OSError as error:
@@ -133,7 +133,7 @@ def _commit(stage: Path, target: Path) -> None:
             # Another process has committed since; its files come first.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-    _sync(target)
+    sync(target)
     _finish(target)
 
 
@@ -152,7 +152,7 @@ def _finish(folder: Path) -> None:
         except OSError as error:
             if error.errno != errno.ENOTEMPTY:
                 raise
-    _sync(folder)
+    sync(folder)
 
 
 def verify_folder(folder: Path) -> dict[str, Any]:

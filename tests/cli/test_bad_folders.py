@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,8 @@ pytest.importorskip("matplotlib", reason="matplotlib, which draws the curves, is
 @pytest.fixture(scope="module")
 def finished(shared_place: Path) -> Path:
     """A run on the pictures."""
-    before = Path.cwd()
-    os.chdir(shared_place)
-    try:
+    with chdir(shared_place):
         assert main(["train", "pictures.toml", "--out", "run", "--quiet", "--json"]) == 0
-    finally:
-        os.chdir(before)
     return shared_place / "run"
 
 

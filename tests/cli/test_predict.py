@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,9 @@ pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not instal
 @pytest.fixture(scope="module")
 def trained(shared_place: Path) -> Path:
     """A run on pictures, one on texts, and one that finds pictures by texts."""
-    before = Path.cwd()
-    os.chdir(shared_place)
-    try:
+    with chdir(shared_place):
         for name in ("pictures", "texts", "pairs"):
             assert main(["train", f"{name}.toml", "--quiet", "--json"]) == 0
-    finally:
-        os.chdir(before)
     return shared_place / "runs"
 
 

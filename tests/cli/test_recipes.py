@@ -13,7 +13,8 @@ from PIL import Image
 
 from lichen.cli.main import main
 from lichen.scene import Scene
-from lichen.training.recipe import SHIPPED, load_recipe
+from lichen.training.recipe import load_recipe
+from lichen.training.recipe_files import SHIPPED
 
 from ..backbones.packages import need
 from .recipes_data import write_all

@@ -23,6 +23,7 @@ from lichen.side.config import PooledConfig, SHERLConfig, SideConfig, UniPTConfi
 from lichen.tasks.task import HeadConfig
 from lichen.training import pipeline, sources
 from lichen.training.batches import Batches
+from lichen.training.opening import environment
 from lichen.training.pipeline import Prepared, evaluate, fit, make_trainer, prepare, train
 from lichen.training.recipe import BackboneConfig, Recipe, TrainConfig, from_dict, load_recipe
 from lichen.training.run import Run
@@ -427,6 +428,6 @@ def trainer_of(prepared: Prepared, folder: Path) -> Any:
 
 
 def test_the_environment_names_versions() -> None:
-    found = pipeline.environment()
+    found = environment()
     assert found["torch"] == torch.__version__.partition("+")[0] or found["torch"] == torch.__version__
     assert found["lichen"] and found["cores"] >= 1 and found["threads"] >= 1

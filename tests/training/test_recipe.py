@@ -19,7 +19,6 @@ from lichen.side.config import CONFIGS, LSTConfig, PooledConfig, SHERLConfig, Un
 from lichen.tasks import TASKS
 from lichen.tasks.task import HeadConfig
 from lichen.training.recipe import (
-    SHIPPED,
     BackboneConfig,
     CompareConfig,
     Recipe,
@@ -29,6 +28,7 @@ from lichen.training.recipe import (
     from_dict,
     load_recipe,
 )
+from lichen.training.recipe_files import SHIPPED
 
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 PLAIN = """

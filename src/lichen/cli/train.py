@@ -76,7 +76,8 @@ def _train(args: argparse.Namespace, recipe: Recipe, folder: Path, *, resume: bo
     silence_libraries()
     from ..files import read_json
     from ..training.engine.interrupts import Interrupted
-    from ..training.pipeline import SKIPPED, train
+    from ..training.opening import SKIPPED
+    from ..training.pipeline import train
 
     quiet = args.quiet or args.json or not first
     with showing_passes(quiet, keeps=not recipe.store.live) as report:
@@ -102,7 +103,7 @@ def check_folder(folder: Path) -> None:
         InputError: it cannot be written, or holds a run or files of another kind, which would be lost.
     """
     from ..side.storage import SETTINGS
-    from ..training.pipeline import refuse_old
+    from ..training.opening import refuse_old
     from ..training.run import RECIPE
 
     if (folder / SETTINGS).is_file():

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from ..errors import BadSample, CheckpointError, InputError
-from ..files import MANIFEST, read_json, sha256, to_json, write_atomic
+from ..files import MANIFEST, read_json, sha256, sync, to_json, write_atomic
 from .index import index_bytes
 from .pca import Basis
 from .record import INDEX, SKIPPED, STORE, Record, basis_name, shard_name
@@ -172,7 +172,7 @@ class StoreFolder:
         others = [STORE, INDEX, SKIPPED, *(() if record.basis is None else (basis_name(record.basis),))]
         listed = {**digests, **{name: sha256(self.path / name) for name in others}}
         write_atomic(self.path / MANIFEST, to_json({"sha256": listed}))
-        _sync(self.path)
+        sync(self.path)
         for name in shards:
             (self.path / (name + _NOTE)).unlink(missing_ok=True)
         return True
@@ -208,13 +208,4 @@ def _write_once(path: Path, data: bytes) -> None:
         pass
     finally:
         Path(name).unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Flush a folder's names, so that a power cut cannot take back a rename that was relied on."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)

@@ -152,20 +152,13 @@ def examine(
             "is active inside it. Switch it off (model.eval() on every module); random features cannot be stored."
         )
     lengths_of(features)
-    same = bool(features.states) and features.final is features.states[-1]
-    kept = [*features.states, *(() if same else (features.final,))]
     chosen = str(backbone.part)
-    record = Record(
+    record = Record.of(
+        features,
         fingerprint=_without_place(backbone.fingerprint),
         part=chosen,
         outline=backbone.outline(chosen),
         config=config,
-        states=features.indices or (),
-        final_is_last=same,
-        shapes=tuple(tuple(state.shape[1:]) if features.is_maps else (state.shape[-1],) for state in kept),
-        grid=features.grid,
-        pooled=None if features.pooled is None else features.pooled.shape[1],
-        anchor=features.anchor is not None,
         samples=len(names),
         ids=digest_of_names(names),
         items=digest_of({f"{row}.{key}": value for row, item in enumerate(samples) for key, value in item.items()}),

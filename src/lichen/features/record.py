@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ..backbones.features import Features
 from ..backbones.fingerprint import Fingerprint
 from ..backbones.outline import Outline
 from ..errors import CheckpointError, InputError
@@ -65,6 +66,21 @@ class Record:
     """SHA-256 of every tensor of the trunk, for loading parts of it with the same certainty."""
     basis: str | None = None
     """SHA-256 of the file of principal components, where the codec has any."""
+
+    @classmethod
+    def of(cls, features: Features, **rest: Any) -> Record:
+        """The record of a store that holds such features; the fields that they do not tell are given."""
+        same = bool(features.states) and features.final is features.states[-1]
+        kept = [*features.states, *(() if same else (features.final,))]
+        return cls(
+            states=features.indices or (),
+            final_is_last=same,
+            shapes=tuple(tuple(state.shape[1:]) if features.is_maps else (state.shape[-1],) for state in kept),
+            grid=features.grid,
+            pooled=None if features.pooled is None else features.pooled.shape[1],
+            anchor=features.anchor is not None,
+            **rest,
+        )
 
     @property
     def shards(self) -> int:

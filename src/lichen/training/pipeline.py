@@ -5,12 +5,9 @@ Read `prepare`, then `train`; the verbs of the command line call nothing else.
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,6 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from .. import __version__
 from ..backbones.outline import Outline
 from ..data.dataset import Dataset
 from ..data.inputs import ImageInputs
@@ -26,35 +22,25 @@ from ..data.readers import load
 from ..data.views import Views
 from ..errors import CheckpointError, InputError
 from ..figures import check_can_draw
-from ..files import to_json, write_atomic
 from ..heads.given import Given
-from ..memory import MIB
 from ..side.config import SideConfig
 from ..side.fit import fit_side
 from ..tasks import TASKS
 from ..tasks.model import SideModel
 from ..tasks.task import Examples, Inputs, Preparation, Task
 from .batches import Batches, Both, shifted
-from .engine.checkpoints import checkpoints
 from .engine.curves import CURVES, DrawCurves
 from .engine.locks import RunLock
 from .engine.metrics_log import METRICS
 from .engine.trainer import LichenTrainer
+from .opening import open_folder, refuse_old, release, reserve
 from .places import Wanted
 from .recipe import BackboneConfig, Recipe
-from .run import RECIPE, PartRecord, Run, resume_command
+from .run import PartRecord, Run, resume_command
 from .sources import Source, is_first_process, load_processor, open_source
 
-"""Where stores lie, unless the recipe says otherwise; relative to the current folder."""
-ENVIRONMENT = "environment.json"
-SKIPPED = "skipped.json"
 MEASURED = ("dev", "test")
 """Splits that a finished run is measured on, where the data have them."""
-_SETTINGS_BYTES = 2**20
-"""Ample for all that a run saves beside its weights."""
-_BLOCK = 2**20
-RESERVED = ".reserved"
-"""File that keeps room in a run folder for what a training leaves."""
 Report = Callable[[str, int, int], None]
 """Told of a part's frozen pass: its name, samples done, samples in all."""
 
@@ -124,8 +110,9 @@ def prepare(
     if asked is not None:
         asked.check_same(task)
     started = time.perf_counter()
-    wanted = _wanted(recipe, task, dataset, layers)
-    if splits is not None and (recipe.store.live or not all(each.folder.exists() for each in wanted)):
+    # What a live backbone would read of the whole need not be settled only to be cut down.
+    wanted = () if recipe.store.live and splits is not None else _wanted(recipe, task, dataset, layers)
+    if splits is not None and not (wanted and all(each.folder.exists() for each in wanted)):
         dataset = dataset.only([split for split in splits if split in dataset.splits])
         wanted = _wanted(recipe, task, dataset, layers) if len(dataset) else ()
     sources = {}
@@ -234,8 +221,8 @@ def train(
         with RunLock(folder):
             if not resume:
                 refuse_old(folder)
-            _open_folder(recipe, folder, prepared)
-            _reserve(folder, model)
+            open_folder(recipe, folder, prepared.skipped)
+            reserve(folder, model)
     trainer = make_trainer(prepared, model, batches, dev, folder, quiet)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=resume or None)
@@ -249,12 +236,12 @@ def train(
         "seconds": round(seconds, 3),
         "feature_seconds": round(prepared.seconds, 3),
         "kept_bytes": trainer.kept_bytes,
+        "metrics": {},
     }
     run = Run(prepared.task, recipe.head, records, model, facts, folder)
-    facts["metrics"] = {}
     if is_first_process():
         # Before it is measured, so that whatever happens then, nothing is lost.
-        (folder / RESERVED).unlink(missing_ok=True)
+        release(folder)
         run.save(folder)
     facts["metrics"] = {split: run.score(prepared.sources, prepared.examples(split)) for split in _measured(prepared)}
     if is_first_process():
@@ -265,18 +252,6 @@ def train(
 
 def _measured(prepared: Prepared) -> list[str]:
     return [split for split in MEASURED if split in prepared.dataset.splits]
-
-
-def refuse_old(folder: Path) -> None:
-    """Leave a folder alone that holds checkpoints of another training.
-
-    Raises:
-        InputError: it does.
-    """
-    if checkpoints(folder):
-        raise InputError(
-            f"{str(folder)!r} holds an unfinished training. Go on: {resume_command(folder)}, or choose another --out."
-        )
 
 
 def evaluate(
@@ -296,56 +271,12 @@ def evaluate(
     """
     layers = {part: record.layers for part, record in run.parts.items()}
     needed = layers if recipe.store.layers is None else None
-    asked_for = tuple(splits or MEASURED)
-    prepared = prepare(recipe, layers=needed, asked=run.task, report=report, splits=asked_for)
+    prepared = prepare(recipe, layers=needed, asked=run.task, report=report, splits=splits or MEASURED)
     for part, source in prepared.sources.items():
         if wrong := run.parts[part].fingerprint.differences(source.fingerprint):
             raise CheckpointError(f"The features of {part!r} come from another backbone. {'; '.join(wrong)}.")
     wanted = splits or _measured(prepared)
     return {split: run.score(prepared.sources, prepared.examples(split)) for split in wanted}
-
-
-def _open_folder(recipe: Recipe, folder: Path, prepared: Prepared) -> None:
-    """Write what is known before the first step."""
-    try:
-        write_atomic(folder / RECIPE, recipe.to_toml().encode())
-        write_atomic(folder / ENVIRONMENT, to_json(environment()))
-        if prepared.skipped:
-            write_atomic(folder / SKIPPED, to_json(prepared.skipped))
-    except OSError as error:
-        raise InputError(f"Cannot write to folder {str(folder)!r}: {error.strerror}. Choose one with --out.") from error
-
-
-def _reserve(folder: Path, model: nn.Module) -> None:
-    """Take the room that the trained weights will need, so that a disk that fills up meanwhile does not cost them.
-
-    Raises:
-        InputError: there is not that much.
-    """
-    size = sum(value.nbytes for value in model.state_dict().values()) + _SETTINGS_BYTES
-    try:
-        with (folder / RESERVED).open("wb") as file:
-            for start in range(0, size, _BLOCK):
-                file.write(bytes(min(_BLOCK, size - start)))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        (folder / RESERVED).unlink(missing_ok=True)
-        raise InputError(
-            f"Folder {str(folder)!r} has no room for the {size / MIB:.1f} MiB that this training will leave: "
-            f"{error.strerror}. Make room, or choose another with --out."
-        ) from error
-
-
-def environment() -> dict[str, Any]:
-    """Versions and machine of a run."""
-    found: dict[str, Any] = {"lichen": __version__, "python": platform.python_version(), "machine": platform.machine()}
-    for name in ("torch", "transformers", "accelerate", "safetensors", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return {**found, "cores": os.cpu_count(), "threads": torch.get_num_threads()}
 
 
 def make_trainer(

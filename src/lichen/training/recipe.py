@@ -17,11 +17,9 @@ folder that the caller names.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -38,17 +36,14 @@ from ..side.config import CONFIGS, SideConfig
 from ..tasks import TASKS
 from ..tasks.task import HeadConfig
 from .changes import parse_change, with_change
+from .recipe_files import find, read
 from .settings import build, convert, nested
 
 LARGEST = 4096
 """Most pixels of a picture's side that a recipe may ask for; memory grows with the square, in attention faster."""
 _EMBEDDED = ", ".join(f"{PREFIX}{name}" for name in EMBEDDED)
-_RECIPE_BYTES = 1 << 20
-"""A file longer than this is no recipe, and parsing it would take minutes."""
 _SEEDS = 2**32
 """Seeds lie below this: NumPy takes no others."""
-SHIPPED = Path(__file__).resolve().parents[1] / "recipes"
-"""Folder of the recipes that come with the library."""
 
 
 @dataclass(frozen=True)
@@ -228,26 +223,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def find(name: str) -> Path:
-    """The file of a recipe: a path, or the name of one that comes with the library.
-
-    Raises:
-        InputError: neither.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
-    if path.suffix != ".toml" and name in shipped:
-        return shipped[name]
-    if path.is_dir():
-        raise InputError(f"{name!r} is a folder. Give a recipe: a TOML file, or one of {', '.join(sorted(shipped))}.")
-    beside = {file.stem: str(path.with_name(file.name)) for file in path.parent.glob("*.toml")}
-    close = difflib.get_close_matches(path.stem, [*beside, *shipped], n=1)
-    advice = f"Did you mean {beside.get(close[0], close[0])!r}?" if close else f"Shipped: {', '.join(sorted(shipped))}."
-    raise InputError(f"There is no recipe {name!r}: no such file. {advice}")
-
-
 def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, root: Path | None = None) -> Recipe:
     """Read a recipe.
 
@@ -261,7 +236,7 @@ def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, 
         InputError: no such file, no TOML, an unknown key, a wrong type, or settings that do not go together.
     """
     path = find(name)
-    values = _read(path)
+    values = read(path)
     small = values.pop("smoke", {})
     if not isinstance(small, Mapping):
         raise InputError(f'[smoke] must be a table of settings, such as "train.steps" = 4; got {small!r}.')
@@ -269,23 +244,6 @@ def load_recipe(name: str, changes: Sequence[str] = (), *, smoke: bool = False, 
     for change in [*changed, *map(parse_change, changes)]:
         values = with_change(values, change)
     return from_dict(values, path.stem, root or path.resolve().parent)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file."""
-    try:
-        if path.stat().st_size > _RECIPE_BYTES:
-            raise InputError(f"{str(path)!r} is too long for a recipe, which is a page of TOML. Is it the right file?")
-        # Windows editors put a byte order mark before UTF-8.
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{str(path)!r} is no text in UTF-8, so it is no recipe, or saved in another encoding."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f'{str(path)!r} cannot be read as TOML: {error}. Text needs quotes: name = "…".') from error
 
 
 _TABLES = (
@@ -338,8 +296,6 @@ T = TypeVar("T")
 
 def _build(kind: type[T], values: Any, where: str) -> T:
     """A table's settings; one that belongs elsewhere is told where."""
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where} must be a table of settings; got {values!r}.")
     own = f"[{where.strip('[]').partition('.')[0].removesuffix('s')}]"
     return build(kind, values, where, {name: home for name, home in _homes().items() if own not in home})
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def build(kind: type[T], values: Mapping[str, Any], where: str, homes: Mapping[str, str] | None = None) -> T:
+def build(kind: type[T], values: Any, where: str, homes: Mapping[str, str] | None = None) -> T:
     """An instance of a settings dataclass from plain values.
 
     Args:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import InputError, MissingPackageError
-from ..pipeline import Report, environment
+from ..opening import environment
+from ..pipeline import Report
 from ..recipe import Recipe
 from .arena import Arena, check_method, check_splits, open_arena, shapes_of
 from .contenders import Contender, make_contender

@@ -20,7 +20,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from ...errors import CheckpointError, InputError
-from ...files import MANIFEST, sha256, to_json, verify_folder
+from ...files import MANIFEST, sha256, sync, to_json, verify_folder
 
 FORMAT = "lichen-checkpoint-1"
 """Names the layout; a reader refuses any other."""
@@ -63,11 +63,10 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None]) -> Pat
         files = sorted(stage.iterdir())
         digests = {path.name: sha256(path) for path in files}
         (stage / MANIFEST).write_bytes(to_json({"format": FORMAT, "sha256": digests}))
-        for path in (*files, stage / MANIFEST, stage):
-            _flush(path)
+        sync(*files, stage / MANIFEST, stage)
         stage.chmod(0o755)
         _take_place(stage, target)
-        _flush(run)
+        sync(run)
     except (OSError, SafetensorError) as error:
         words = getattr(error, "strerror", None) or str(error)
         left = checkpoints(run)
@@ -80,15 +79,6 @@ def write_checkpoint(run: Path, step: int, write: Callable[[Path], None]) -> Pat
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
     return target
-
-
-def _flush(path: Path) -> None:
-    """Write a file or folder through to the disk, so that the rename that follows cannot overtake its contents."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _take_place(stage: Path, target: Path) -> None:

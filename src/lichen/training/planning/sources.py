@@ -203,24 +203,18 @@ class StoreShape:
         outline, inputs = seen.outline, seen.inputs
         indices = choose_layers(config.layers, len(outline.widths))
         features = seen.features.select(indices)
-        if same := seen.ends_with_final and indices[-1] == len(outline.widths) - 1:
+        if seen.ends_with_final and indices[-1] == len(outline.widths) - 1:
             features = replace(features, final=features.states[-1])
         with fake_weights():
             features = choose_tokens(features, config, causal=outline.causal)
-        kept = [*features.states, *(() if same else (features.final,))]
         self._like = features.final
         self._fixed = 1 if features.is_maps else features.final.shape[1] if outline.modality == "image" else None
-        self.record = Record(
+        self.record = Record.of(
+            features,
             fingerprint=Fingerprint(f"{seen.architecture} of width {outline.width}", "float32", *[_DIGEST] * 3),
             part=seen.part,
             outline=outline,
             config=config,
-            states=features.indices or (),
-            final_is_last=same,
-            shapes=tuple(tuple(state.shape[1:]) if features.is_maps else (state.shape[-1],) for state in kept),
-            grid=features.grid,
-            pooled=None if features.pooled is None else features.pooled.shape[1],
-            anchor=features.anchor is not None,
             samples=len(inputs),
             ids=digest_of_names(inputs.ids),
             items=hashlib.sha256().hexdigest(),
