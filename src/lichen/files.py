@@ -43,12 +43,34 @@ def sha256(path: Path) -> str:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by `data`; after a crash the old file or the new one is there, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with _replacing(path) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path whose file replaces `path` when the block ends well: for what is written bit by bit.
+
+    Raises:
+        InputError: the file cannot be written. What was there before is untouched.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        with _replacing(path) as part:
+            yield part
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {str(path)!r}: {error.strerror or error}. "
+            "Choose a file in a folder that exists, that you may write to and that has free space."
+        ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(name)
+        sync(Path(name))
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
