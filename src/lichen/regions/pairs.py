@@ -1,0 +1,58 @@
+"""Pairs of regions of one picture: who could do something to whom."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from .boxes import enclosing
+from .groups import rank_within
+from .regions import NO_CLASS, Regions
+
+
+def ordered_pairs(
+    regions: Regions,
+    subjects: Bool[Tensor, " boxes"] | None = None,
+    objects: Bool[Tensor, " boxes"] | None = None,
+) -> Int[Tensor, "pairs 2"]:
+    """All pairs of different boxes of one picture, as (subject, object) rows of the regions.
+
+    They come by subject, then by object, so pairs of a picture lie together. Two people are a pair both ways round.
+
+    Args:
+        subjects: which boxes may come first: the people, for human-object interactions. None for all.
+        objects: which may come second; None for all.
+    """
+    counts = regions.counts[regions.picture]
+    first = torch.arange(len(regions), device=regions.boxes.device).repeat_interleave(counts)
+    inside = torch.arange(len(first), device=first.device) - (counts.cumsum(0) - counts)[first]
+    second = regions.starts[regions.picture[first]] + inside
+    wanted = first != second
+    if subjects is not None:
+        wanted &= subjects[first]
+    if objects is not None:
+        wanted &= objects[second]
+    return torch.stack([first[wanted], second[wanted]], 1)
+
+
+def best_pairs(regions: Regions, pairs: Int[Tensor, "pairs 2"], most: int) -> Int[Tensor, "kept 2"]:
+    """The pairs of every picture with the largest products of scores, at most `most` each, in the order they came."""
+    product = regions.scores[pairs].prod(1)
+    return pairs[rank_within(product, regions.picture[pairs[:, 0]]) < most]
+
+
+def union_regions(regions: Regions, pairs: Int[Tensor, "pairs 2"]) -> Regions:
+    """The smallest box around each pair, as regions without class; its score is the product of both.
+
+    Args:
+        pairs: rows of the regions; pairs of a picture lie together, in the order of the pictures.
+    """
+    first, second = pairs.unbind(1)
+    return Regions(
+        boxes=enclosing(regions.boxes[first], regions.boxes[second]),
+        picture=regions.picture[first],
+        sizes=regions.sizes,
+        labels=torch.full_like(first, NO_CLASS),
+        scores=regions.scores[pairs].prod(1),
+    )
