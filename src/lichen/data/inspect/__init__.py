@@ -1,0 +1,1 @@
+"""What a folder of Scenes holds: statistics, plots, and a contact sheet."""
