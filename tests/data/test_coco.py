@@ -115,7 +115,7 @@ def broken(file: str, change: Any) -> Any:
             "no list 'categories'.*'category'",
         ),
         (broken("instances.json", lambda v: v["images"].append(v["images"][0])), "lists an image id twice"),
-        (broken("instances.json", lambda v: v["images"][2].pop("file_name")), r"images\[2\] has no usable 'file_name'"),
+        (broken("instances.json", lambda v: v["images"][2].pop("file_name")), r"images\[2\]: no usable 'file_name'"),
         (broken("instances.json", lambda v: v["annotations"][1].update(image_id=77)), "image 77, which is not listed"),
         (
             broken("instances.json", lambda v: v["annotations"][1].update(category_id=8)),
@@ -129,7 +129,7 @@ def broken(file: str, change: Any) -> Any:
         (("splits.json", '{"train": [1], "val": [1]}'), "image 1 is in both train and dev"),
         (("splits.json", '{"training set": [1]}'), "no list 'train'; set data.train to one of training set"),
         (("splits.json", '{"train": [[1]]}'), "must hold image ids only"),
-        (("splits.json", '{"train": [1, 2], "val": [55]}'), r"instances.json. \(dev\) holds no usable sample"),
+        (("splits.json", '{"train": [1, 2], "val": [55]}'), r"instances.json \(dev\) holds no usable sample"),
     ],
 )
 def test_files_that_contradict_themselves(folder: Path, change: tuple[str, str], message: str) -> None:

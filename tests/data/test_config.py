@@ -72,4 +72,5 @@ def test_what_captions_belong_to() -> None:
         "coco-captions": "image",
         "image-pairs": "image",
         "pairs": "text",
+        "playground": "image",
     }

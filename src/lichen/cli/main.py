@@ -34,6 +34,7 @@ VERBS = {
     "evaluate": "measure a trained run",
     "predict": "ask a trained run about your own pictures or texts",
     "compare": "many methods side by side on one recipe: memory, time and accuracy",
+    "data": "make the playground, inspect folders of scenes, convert annotation files",
     "env": "versions, devices, embedded models and folders, for a report of a problem",
 }
 

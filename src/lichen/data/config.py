@@ -24,10 +24,16 @@ KINDS: dict[str, frozenset[str]] = {
     "npz": _FILES,
     "digits": frozenset(),
     "datasets": _FILES | _LABELS | {"text", "image", "subset", "revision"},
+    "playground": _FILES | {"size", "pixels", "label"},
 }
 """Settings that each kind reads, beside those that all of them read."""
-_PAIRED: dict[str, Literal["image", "text"]] = {"coco-captions": "image", "image-pairs": "image", "pairs": "text"}
-_NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets")
+_PAIRED: dict[str, Literal["image", "text"]] = {
+    "coco-captions": "image",
+    "image-pairs": "image",
+    "pairs": "text",
+    "playground": "image",
+}
+_NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets", "playground")
 """Kinds whose train, dev and test are names inside the data, not paths."""
 
 
@@ -36,11 +42,12 @@ class DataConfig:
     """One data set. Paths may be relative; `readers.load` resolves them."""
 
     kind: str
-    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits or datasets."""
+    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits, datasets or playground."""
     path: str | None = None
-    """One file or folder of everything; coco: the folder of the pictures; datasets: a saved folder or hub id."""
+    """One file or folder of everything; coco: the folder of the pictures; datasets: a saved folder or hub id;
+    playground: what `lichen data make` wrote, or None to make the pictures in memory."""
     train: str | None = None
-    """File or folder of the training samples, instead of `path`; coco and datasets: the name of that split."""
+    """File or folder of the training samples, instead of `path`; coco, datasets, playground: the name of that split."""
     dev: str | None = None
     """As `train`, for the samples on which settings are chosen; may stand beside `path`."""
     test: str | None = None
@@ -58,7 +65,7 @@ class DataConfig:
     image: str = "image"
     """Column of the picture paths."""
     label: str = "label"
-    """Column of the labels."""
+    """Column of the labels; playground: place, objects or interactions."""
     query: str = "query"
     """pairs: column of the texts that are searched with."""
     answer: tuple[str, ...] = ("answer",)
@@ -85,6 +92,10 @@ class DataConfig:
     """datasets: name of the configuration on the hub."""
     revision: str | None = None
     """datasets: branch, tag or commit on the hub."""
+    size: str | None = None
+    """playground: smoke, small or full, where the pictures are made in memory."""
+    pixels: int = 96
+    """playground: edge of those pictures."""
 
     def __post_init__(self) -> None:
         for name in ("answer", "classes"):

@@ -11,10 +11,8 @@ from ..scene import Label, Scene
 from .assemble import Part, assemble
 from .config import DataConfig
 from .dataset import Dataset
+from .pictures import EXTENSIONS
 from .splits import ALIASES, existing, given_splits
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-"""Endings of picture files, in any case."""
 
 
 def read_folder(config: DataConfig) -> Dataset:

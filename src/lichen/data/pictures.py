@@ -26,6 +26,8 @@ LIMIT = 178_956_970
 """Most pixels of a picture: where Pillow itself refuses, twice its `MAX_IMAGE_PIXELS`."""
 ASPECT = 32
 """Longest shape, as long to short edge. Longer pictures keep their middle."""
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+"""Endings of picture files, in any case."""
 # Pillow also opens formats that call other programs (PostScript) or are never photographs; these are not tried.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _LARGE = 16_000_000
@@ -40,6 +42,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """How to turn a picture upright, by EXIF orientation."""
+
+_SIDEWAYS = tuple(_UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
+"""Turns that swap width and height."""
 
 
 def open_picture(
@@ -84,6 +89,23 @@ def open_picture(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadSample(name, f"{str(path)!r} cannot be opened: {reason}") from error
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture when it stands upright, in pixels; only its header is read.
+
+    Raises:
+        BadSample: it is absent, or no picture.
+    """
+    with _quiet():
+        try:
+            with Image.open(path, formats=_FORMATS) as image:
+                turned = _UPRIGHT.get(_orientation(image))
+                width, height = image.size
+        # A header may be damaged in as many ways as a whole picture.
+        except Exception as error:
+            raise BadSample(str(path), f"cannot be read as a picture: {error or type(error).__name__}") from error
+    return (height, width) if turned in _SIDEWAYS else (width, height)
 
 
 def _kind(mode: int) -> str:

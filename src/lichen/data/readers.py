@@ -11,6 +11,7 @@ from .config import DataConfig
 from .dataset import Dataset
 from .folders import read_folder
 from .hub import read_datasets
+from .playground.reader import read_playground
 from .records import read_labelled, read_pairs
 
 READERS: dict[str, Callable[[DataConfig], Dataset]] = {
@@ -23,6 +24,7 @@ READERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "npz": read_npz,
     "digits": read_digits,
     "datasets": read_datasets,
+    "playground": read_playground,
 }
 """By the kind of `DataConfig`."""
 
