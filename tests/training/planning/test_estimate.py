@@ -299,6 +299,7 @@ def test_every_embedded_model_has_settings() -> None:
         "dinov2-small": "dinov2",
         "efficientnet-lite0": "lichen_efficientnet_lite",
         "smollm2": "llama",
+        "playground-clip": "vision-text-dual-encoder",
     }
     with pytest.raises(InputError, match="minilm"):
         fake_backbone("embedded:minlim")

@@ -6,8 +6,8 @@ its weight file is read, after its digest was checked. See `docs/embedded.md`.
 
 from __future__ import annotations
 
+from .architectures import register_architectures
 from .configs import embedded_config
-from .efficientnet_lite import register_architectures
 from .loading import embedded_id, load_embedded, load_embedded_folder, load_processor
 from .registry import EMBEDDED, EmbeddedModel
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from transformers import BertConfig, LlamaConfig, PreTrainedConfig
+from transformers import BertConfig, LlamaConfig, PreTrainedConfig, VisionTextDualEncoderConfig
 
+from .architectures import register_architectures
 from .dinov2 import dinov2_config
 from .efficientnet_convert import efficientnet_lite0_config
-from .registry import find_entry
+from .registry import EMBEDDED, find_entry, locate_weights
 
 
 def minilm_config() -> BertConfig:
@@ -42,11 +43,20 @@ def smollm2_config() -> LlamaConfig:
     )
 
 
+def playground_clip_config() -> VisionTextDualEncoderConfig:
+    """Settings of the library's own CLIP, which is always there."""
+    register_architectures()
+    folder = locate_weights(EMBEDDED["playground-clip"]).parent
+    config: VisionTextDualEncoderConfig = VisionTextDualEncoderConfig.from_pretrained(folder)
+    return config
+
+
 CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "minilm": minilm_config,
     "dinov2-small": dinov2_config,
     "efficientnet-lite0": efficientnet_lite0_config,
     "smollm2": smollm2_config,
+    "playground-clip": playground_clip_config,
 }
 
 

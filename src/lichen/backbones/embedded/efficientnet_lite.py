@@ -12,7 +12,7 @@ from typing import no_type_check
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import (
     BaseModelOutputWithPoolingAndNoAttention,
     ImageClassifierOutputWithNoAttention,
@@ -264,12 +264,3 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
         if not wants_dict:
             return tuple(value for value in (loss, logits, outputs.hidden_states) if value is not None)
         return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
-
-
-def register_architectures() -> None:
-    """Make the Auto classes of transformers know EfficientNet-Lite. Calling it again changes nothing."""
-    AutoConfig.register(EfficientNetLiteConfig.model_type, EfficientNetLiteConfig, exist_ok=True)
-    AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel, exist_ok=True)
-    AutoModelForImageClassification.register(
-        EfficientNetLiteConfig, EfficientNetLiteForImageClassification, exist_ok=True
-    )

