@@ -21,7 +21,7 @@ from ..scene import Label, Scene
 from .task import Examples, HeadConfig, Inputs, Preparation, Task, picture_inputs, text_inputs
 
 PART = "input"
-KINDS = ("folder", "table", "coco-labels", "npz", "digits", "datasets")
+KINDS = ("folder", "table", "coco-labels", "npz", "digits", "datasets", "playground")
 _THRESHOLD = 0.5
 
 

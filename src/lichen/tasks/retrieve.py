@@ -41,7 +41,8 @@ class Retrieve(Task):
         """Two: see `PARTS`."""
         if data.paired is None:
             raise InputError(
-                f"retrieve learns from pairs: data of the kinds coco-captions, image-pairs or pairs; got {data.kind!r}."
+                "retrieve learns from pairs: data of the kinds coco-captions, image-pairs, pairs or playground; got "
+                f"{data.kind!r}."
             )
         return PARTS[data.paired]
 
