@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("LICHEN_CACHE", str(ROOT / ".pytest_cache" / "lichen"))
+
+# A shell lets what it starts in the background ignore Ctrl-C, and the tests of Ctrl-C may be started so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jaxtyping
 
