@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from ..errors import InputError, MissingPackageError
+from ..regions.boxes import xyxy_to_xywh
 from ..regions.regions import Regions
 
 _NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar1", "ar10", "ar100")
@@ -62,8 +61,7 @@ def average_precision(found: Regions, truths: Regions) -> dict[str, float]:
 
 
 def _rows(regions: Regions) -> list[dict[str, Any]]:
-    low, high = regions.boxes.double().split(2, 1)
-    boxes = torch.cat([low, high - low], 1)
+    boxes = xyxy_to_xywh(regions.boxes.double())
     columns = zip(regions.picture.tolist(), regions.labels.tolist(), boxes.tolist(), strict=True)
     return [
         {"image_id": picture, "category_id": label, "bbox": box, "area": box[2] * box[3]}

@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,16 +29,7 @@ from PIL import Image
 from ...errors import InputError
 from ...files import MANIFEST, sha256, to_json
 from ...scene import Scene
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """A data set that knows its length."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Any]: ...
-
+from .samples import Samples
 
 Report = Callable[[str, int, int], None]
 """Called with the split, how many of its samples are made, and of how many."""
@@ -88,7 +79,7 @@ def _sweep(target: Path) -> None:
 def write_world(
     target: Path,
     about: Mapping[str, Any],
-    splits: Mapping[str, Samples],
+    splits: Mapping[str, Samples[Any]],
     write: Callable[[SplitWriter, Any], None],
     report: Report | None = None,
 ) -> dict[str, Any]:

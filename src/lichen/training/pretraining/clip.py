@@ -30,7 +30,7 @@ from transformers import (
 from ...backbones.embedded import register_architectures
 from ...backbones.embedded.pooled_resnet import PooledResNetConfig
 from ...data.playground.dataset import Playground
-from .pictures import MEAN, STD, Drawn, Progress, drawn
+from .pictures import MEAN, STD, Drawn, Progress, drawn, shuffled
 from .words import learn_tokenizer
 
 _MOST_SCALE = math.log(100)
@@ -178,11 +178,7 @@ def train_clip(
     optimiser, schedule = _optimiser(nn.ModuleList([model, speller]), settings)
     chance = np.random.default_rng(settings.seed)
     started, smooth = time.perf_counter(), float("nan")
-    order = np.empty(0, dtype=np.int64)
-    for step in range(settings.steps):
-        if len(order) < settings.batch:
-            order = chance.permutation(len(data))
-        rows, order = np.sort(order[: settings.batch]), order[settings.batch :]
+    for step, rows in enumerate(shuffled(len(data), settings.batch, settings.steps, chance), 1):
         matching, spelling = _losses(model, speller, data, captions, rows, chance)
         (matching + settings.words * spelling).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -194,7 +190,7 @@ def train_clip(
         value = float(matching.detach())
         smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
         if watch is not None:
-            watch(step + 1, smooth)
+            watch(step, smooth)
     return model.eval(), tokenizer, {"seconds": time.perf_counter() - started, "loss": smooth}
 
 

@@ -24,9 +24,10 @@ from transformers import (
 from ...data.playground.dataset import Playground
 from ...data.playground.world import CLASSES
 from ...metrics.detection import average_precision
+from ...regions.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from ...regions.regions import Regions
 from .dense import Places, dense_loss
-from .pictures import MEAN, STD, Drawn, Progress, drawn
+from .pictures import MEAN, STD, Drawn, Progress, drawn, shuffled
 
 _LEAST = 2.0
 """Boxes with a shorter edge than this, in pixels, are not learnt from: nobody could see them."""
@@ -111,8 +112,7 @@ def targets_of(data: Drawn) -> list[dict[str, Tensor]]:
     for scene in data.scenes:
         seen = [entity for entity in scene.entities if entity.box is not None and _visible(entity.box)]
         boxes = torch.tensor([entity.box for entity in seen], dtype=torch.float32).reshape(-1, 4)
-        low, high = boxes[:, :2], boxes[:, 2:]
-        shares = torch.cat([(low + high) / 2, high - low], 1) / torch.tensor([width, height, width, height])
+        shares = xyxy_to_cxcywh(boxes) / torch.tensor([width, height, width, height])
         labels = torch.tensor([numbers[str(entity.label)] for entity in seen], dtype=torch.int64)
         found.append({"class_labels": labels, "boxes": shares})
     return found
@@ -149,7 +149,8 @@ def train_detector(
         return loss
 
     chance = np.random.default_rng(settings.seed)
-    started, recent, done = time.perf_counter(), [0.0], 0
+    started, done = time.perf_counter(), 0
+    recent: list[float] = []
     halves = (maps_alone, settings.dense_steps, settings.lr), (everything, settings.steps, settings.lr / 2)
     for loss_of, steps, lr in halves:
         optimiser = torch.optim.AdamW(model.parameters(), lr, weight_decay=settings.weight_decay, fused=True)
@@ -166,7 +167,7 @@ def train_detector(
             done += 1
             if watch is not None:
                 watch(done, sum(recent) / len(recent))
-    facts = {"seconds": time.perf_counter() - started, "loss": sum(recent) / len(recent)}
+    facts = {"seconds": time.perf_counter() - started, "loss": sum(recent) / max(len(recent), 1)}
     return model.eval(), facts
 
 
@@ -174,11 +175,7 @@ def _batches(
     data: Drawn, targets: list[dict[str, Tensor]], size: int, count: int, chance: np.random.Generator
 ) -> Iterator[tuple[Tensor, list[dict[str, Tensor]]]]:
     """Pictures with their targets, in ever new orders; every second batch or so is mirrored."""
-    order = np.empty(0, dtype=np.int64)
-    for _ in range(count):
-        if len(order) < size:
-            order = chance.permutation(len(data))
-        rows, order = np.sort(order[:size]), order[size:]
+    for rows in shuffled(len(data), size, count, chance):
         pixels, labels = data.batch(rows), [targets[row] for row in rows]
         if chance.random() < 0.5:
             pixels, labels = pixels.flip(-1), [_mirrored(each) for each in labels]
@@ -216,8 +213,7 @@ def measure_detector(
 
 def _regions(target: dict[str, Tensor], size: int, scores: Tensor | None = None) -> Regions:
     """Boxes of one picture, in pixels."""
-    middle, extent = (target["boxes"] * size).split(2, 1)
-    boxes = torch.cat([middle - extent / 2, middle + extent / 2], 1)
+    boxes = cxcywh_to_xyxy(target["boxes"] * size)
     count = len(boxes)
     return Regions(
         boxes,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ...backbones.embedded.loading import cache_root
@@ -37,6 +37,23 @@ class Drawn:
     def batch(self, rows: np.ndarray) -> Float[Tensor, "pictures 3 height width"]:
         """Some pictures as a model sees them."""
         return to_model(torch.from_numpy(self.pixels[rows]))
+
+
+def shuffled(count: int, size: int, steps: int, chance: np.random.Generator) -> Iterator[Int64[np.ndarray, " batch"]]:
+    """Rows of `steps` batches, in ever new orders; what is left of an order when it no longer fills a batch is dropped.
+
+    Args:
+        count: rows there are, at least `size`.
+        size: of a batch. Its rows come sorted, as a mapped file is read fastest.
+        steps: batches.
+        chance: shuffles; whoever takes a batch may draw from it in between.
+    """
+    order = np.empty(0, dtype=np.int64)
+    for _ in range(steps):
+        if len(order) < size:
+            order = chance.permutation(count)
+        rows, order = np.sort(order[:size]), order[size:]
+        yield rows
 
 
 def to_model(pixels: UInt8[Tensor, "pictures height width 3"]) -> Float[Tensor, "pictures 3 height width"]:

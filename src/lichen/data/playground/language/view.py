@@ -42,14 +42,6 @@ class View:
         return result
 
     @cached_property
-    def suffers(self) -> list[list[tuple[str, int]]]:
-        """By entity: what is done to it, and by whom."""
-        result: list[list[tuple[str, int]]] = [[] for _ in self.labels]
-        for subject, predicate, thing in self.relations:
-            result[thing].append((predicate, subject))
-        return result
-
-    @cached_property
     def counts(self) -> dict[str, int]:
         """How many there are of each class."""
         result: dict[str, int] = {}
