@@ -73,4 +73,5 @@ def test_what_captions_belong_to() -> None:
         "image-pairs": "image",
         "pairs": "text",
         "playground": "image",
+        "scenes": "image",
     }

@@ -25,6 +25,8 @@ KINDS: dict[str, frozenset[str]] = {
     "digits": frozenset(),
     "datasets": _FILES | _LABELS | {"text", "image", "subset", "revision"},
     "playground": _FILES | {"size", "pixels", "label"},
+    "scenes": _FILES | {"images", "multi_label", "classes"},
+    "easy-vqa": frozenset(),
 }
 """Settings that each kind reads, beside those that all of them read."""
 _PAIRED: dict[str, Literal["image", "text"]] = {
@@ -32,6 +34,7 @@ _PAIRED: dict[str, Literal["image", "text"]] = {
     "image-pairs": "image",
     "pairs": "text",
     "playground": "image",
+    "scenes": "image",
 }
 _NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets", "playground")
 """Kinds whose train, dev and test are names inside the data, not paths."""
@@ -42,7 +45,8 @@ class DataConfig:
     """One data set. Paths may be relative; `readers.load` resolves them."""
 
     kind: str
-    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits, datasets or playground."""
+    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits, datasets, playground, scenes or
+    easy-vqa."""
     path: str | None = None
     """One file or folder of everything; coco: the folder of the pictures; datasets: a saved folder or hub id;
     playground: what `lichen data make` wrote, or None to make the pictures in memory."""
@@ -53,7 +57,7 @@ class DataConfig:
     test: str | None = None
     """As `train`, for the samples that are only ever measured; may stand beside `path`."""
     images: str | None = None
-    """table, image-pairs: folder that picture paths start from; None takes the folder of the table."""
+    """table, image-pairs, scenes: folder that picture paths start from; None takes the folder of the table or file."""
     captions: str | None = None
     """coco-captions: the captions JSON."""
     instances: str | None = None

@@ -30,12 +30,14 @@ class Framing:
     """Pillow's number of the filter."""
 
     @classmethod
-    def of(cls, processor: Any, size: int | None = None) -> Framing:
+    def of(cls, processor: Any, size: int | None = None, whole: bool = False) -> Framing:
         """The framing of a transformers image processor.
 
         Args:
             processor: the image processor.
             size: edge of the square instead of the processor's, with all other lengths in proportion.
+            whole: squeeze the whole picture into the square and cut nothing off, whatever the processor does: boxes
+                then mean the same shares of the square as of the picture.
 
         Raises:
             InputError: the processor names no single square size and `size` is None, or `size` is below 1.
@@ -54,6 +56,8 @@ class Framing:
             )
         resample = getattr(processor, "resample", None)
         resample = _BILINEAR if resample is None else int(resample)
+        if whole:
+            return cls(edge, None, edge, resample)
         cropped = _square(crop)
         if cropped is not None:
             before = edge * (short or height or cropped) // cropped

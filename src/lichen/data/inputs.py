@@ -67,6 +67,7 @@ class ImageInputs(_Samples):
         processor: Any,
         size: int | None = None,
         views: Views | None = None,
+        whole: bool = False,
     ) -> None:
         """
         Args:
@@ -75,6 +76,7 @@ class ImageInputs(_Samples):
             processor: the backbone's image processor, or a processor that holds one.
             size: edge of the square in pixels; None takes the processor's.
             views: several fixed views a picture; None the plain one alone.
+            whole: squeeze pictures into the square, whatever the processor crops.
 
         Raises:
             InputError: this is no image processor, or it names no single square size and none is given.
@@ -88,7 +90,7 @@ class ImageInputs(_Samples):
         self.dataset = dataset
         self.rows = tuple(rows)
         self.views = views
-        self.framing = Framing.of(self.processor, size)
+        self.framing = Framing.of(self.processor, size, whole)
         count = 1 if views is None else views.count
         names = [dataset.ids[row] for row in self.rows]
         self.ids = tuple(names if views is None else (f"{name}@{view}" for name in names for view in range(count)))

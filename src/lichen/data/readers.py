@@ -9,10 +9,12 @@ from .arrays import read_digits, read_npz
 from .coco import read_captions, read_categories
 from .config import DataConfig
 from .dataset import Dataset
+from .easy_vqa import read_easy_vqa
 from .folders import read_folder
 from .hub import read_datasets
 from .playground.reader import read_playground
 from .records import read_labelled, read_pairs
+from .scene_files import read_scenes
 
 READERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "folder": read_folder,
@@ -25,6 +27,8 @@ READERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "digits": read_digits,
     "datasets": read_datasets,
     "playground": read_playground,
+    "scenes": read_scenes,
+    "easy-vqa": read_easy_vqa,
 }
 """By the kind of `DataConfig`."""
 
