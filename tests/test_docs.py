@@ -21,6 +21,7 @@ from lichen.features.config import CODECS, StoreConfig
 from lichen.side.config import CONFIGS
 from lichen.tasks import TASKS
 from lichen.tasks.task import HeadConfig
+from lichen.tasks.written.config import WriteConfig
 from lichen.training.comparing.peers import PEERS
 from lichen.training.recipe import (
     BackboneConfig,
@@ -37,6 +38,7 @@ SECTIONS = {
     "data": DataConfig,
     "backbone": BackboneConfig,
     "head": HeadConfig,
+    "head.decoder": WriteConfig,
     "store": StoreChoice,
     "train": TrainConfig,
     "compare": CompareConfig,

@@ -95,7 +95,7 @@ def test_pictures_that_cannot_be_used(runs: Path, lichen: Lichen) -> None:
     assert "Folder 'nothing' holds no picture" in told("a.png", "nothing")
     assert "An input is empty" in told("")
     assert "is an address. Download the picture" in told("https://example.org/cat.png")
-    assert "This run classifies and takes no --query" in told("a.png", "--query", "cat")
+    assert "This run was trained to classify and takes no --query" in told("a.png", "--query", "cat")
     assert "--top must be at least 1; got 0" in told("a.png", "--top", "0")
     assert "the following arguments are required: INPUT" in told()
     Path("told.json").unlink(missing_ok=True)

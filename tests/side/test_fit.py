@@ -17,6 +17,7 @@ from lichen.errors import InputError
 from lichen.side.attach.anatomy import dissect
 from lichen.side.config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, SideConfig, UniPTConfig
 from lichen.side.fit import Reading, fit_side, reading_of, uses_embedding
+from lichen.side.unipt_maps import UniPTMaps
 
 from ..families import make_inputs, make_model, make_trunk
 from .attach.common import CASES, FEW, SIDES
@@ -128,6 +129,10 @@ def test_when_an_embedding_is_changed_rather_than_tokens() -> None:
     assert not uses_embedding(BERT, UniPTConfig())
     assert uses_embedding(BERT, UniPTConfig(), tower=True)
     assert not uses_embedding(CLIP, UniPTConfig(), tower=False)
+    maps = replace(CLIP, kind="maps", widths=(8, 16, 16))
+    assert not uses_embedding(maps, UniPTConfig()) and isinstance(fit_side(UniPTConfig(), maps)[0], UniPTMaps)
+    with pytest.raises(InputError, match=r"gives maps\. Leave form out"):
+        fit_side(UniPTConfig(form="clip"), maps)
 
 
 class OwnConfig(SideConfig):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
+from .asking import add_questions, answers_table, queries_of, refuse_questions, written
 from .given import Thumbnails, check_name, check_target, picture_files, read_texts
 from .recipes import listed_skips, showing_passes, silence_libraries
 
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
 
 HELP = (
     "Answer for pictures (files or folders of them) or texts (given in quotes; files with one text on each line; CSV, "
-    "TSV or JSONL with a column of texts). A run that retrieves ranks the inputs for each --query. Inputs that cannot "
-    "be used are left out and named. Prints a table; --json and --draw leave more."
+    "TSV or JSONL with a column of texts). A run that retrieves ranks the inputs for each --query; one that writes is "
+    "told what to write by --task, --question, --expression or --box. Inputs that cannot be used are left out and "
+    "named. Prints a table; --json and --draw leave more."
 )
 EPILOG = """examples:
   lichen predict runs/shapes holiday/ cat.jpg --draw answer.png
   lichen predict runs/sst2 "what a film" reviews.csv --column review --json answers.jsonl
-  lichen predict runs/photos holiday/ --query "a dog on a beach" --top 5"""
+  lichen predict runs/photos holiday/ --query "a dog on a beach" --top 5
+  lichen predict runs/playground street.png --task caption --draw answer.png
+  lichen predict runs/playground street.png --question "how many dogs are there?"
+  lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png"""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
 _TOGETHER = 64
@@ -44,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--query", action="append", default=[], metavar="TEXT", help="what to search for; may be given several times"
     )
+    add_questions(parser)
     parser.add_argument("--column", default="text", metavar="NAME", help="of the texts in a table (default text)")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the answers: .png, .jpg, .webp, .pdf or .svg")
     parser.add_argument("--json", metavar="FILE", help="write a Scene in JSON on each line; - prints them instead")
@@ -64,20 +70,26 @@ def run(args: argparse.Namespace) -> int:
         check_target("--draw", args.draw, DRAWN)
     trained = Run.open(args.run)
     silence_libraries()
-    searching = len(trained.parts) == 2
-    if searching and not args.query:
+    kind = trained.task.name
+    if kind == "retrieve" and not args.query:
         raise InputError('This run retrieves: say what to search for among the inputs, --query "a dog on a beach".')
-    if args.query and not searching:
-        raise InputError("This run classifies and takes no --query.")
-    scenes, skipped, pictures = answer(trained, args.inputs, args.query, args.column)
+    if args.query and kind != "retrieve":
+        raise InputError(f"This run was trained to {kind} and takes no --query.")
+    if kind == "write":
+        scenes, skipped = written(trained, args.inputs, queries_of(trained.head.decoder.tasks, args))
+        pictures: list[str] = []
+    else:
+        refuse_questions(args, kind)
+        scenes, skipped, pictures = answer(trained, args.inputs, args.query, args.column)
     if skipped:
         print(f"lichen: {listed_skips(skipped)}", file=sys.stderr)
     lines = [scene.to_json() for scene in scenes]
-    print("\n".join(lines) if args.json == "-" else table(scenes, args.top))
+    shown = answers_table(scenes, args.top) if kind == "write" else table(scenes, args.top)
+    print("\n".join(lines) if args.json == "-" else shown)
     if args.json not in (None, "-"):
         _write(Path(args.json), ("\n".join(lines) + "\n").encode())
     if args.draw is not None:
-        _draw(args.draw, scenes, Thumbnails(pictures), searching)
+        _draw(args.draw, scenes, Thumbnails(pictures), kind)
     return 0
 
 
@@ -168,14 +180,17 @@ def _short(name: str) -> str:
     return name if len(name) <= 40 else ("…" + name[-39:] if name.lower().endswith(EXTENSIONS) else name[:39] + "…")
 
 
-def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, searching: bool) -> None:
-    from ..tasks.drawing import draw_labels, draw_ranking
+def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, kind: str) -> None:
+    from ..tasks.drawing import draw_labels, draw_ranking, draw_scenes
 
     try:
         with warnings.catch_warnings():
             # The font of figures lacks many scripts; a box stands for what it cannot draw, and the table has the text.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
-            (draw_ranking if searching else draw_labels)(scenes, pictures, path)
+            if kind == "write":
+                draw_scenes(scenes, path)
+            else:
+                (draw_ranking if kind == "retrieve" else draw_labels)(scenes, pictures, path)
     except OSError as error:
         raise InputError(f"Cannot write picture {str(path)!r}: {error.strerror or error}.") from error
     print(f"drawn: {path}", file=sys.stderr)

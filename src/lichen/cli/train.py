@@ -144,14 +144,14 @@ def summary(run: Run) -> str:
     methods = ", ".join(f"{part.side.method} beside {part.backbone.name}" for part in run.parts.values())
     kept = "" if facts["kept_bytes"] is None else f", kept for backward {facts['kept_bytes'] / MIB:,.2f} MiB"
     folder = shlex.quote(str(run.folder))
-    query = ' --query "WHAT TO FIND"' if len(run.parts) > 1 else ""
+    option = f" {run.task.option}" if run.task.option else ""
     lines += [
         f"{methods}: {_count(facts['examples'], 'example')}, {_count(facts['steps'], 'step')} in "
         f"{facts['seconds']:.1f} s, features {facts['feature_seconds']:.1f} s{kept}.",
         f"run: {run.folder}",
         "next:",
         *([f"  lichen evaluate {folder}"] if facts["metrics"] else []),
-        f"  lichen predict {folder} INPUT…{query} --draw answer.png",
+        f"  lichen predict {folder} INPUT…{option} --draw answer.png",
     ]
     return "\n".join(lines)
 

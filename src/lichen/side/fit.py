@@ -87,9 +87,21 @@ def chosen(outline: Outline, config: SideConfig) -> tuple[int, ...]:
 
 
 def uses_embedding(outline: Outline, config: SideConfig, tower: bool | None = None) -> bool:
-    """Whether a side network changes the embedding of a CLIP-like tower rather than its tokens."""
+    """Whether a side network changes the embedding of a CLIP-like tower rather than its tokens or maps.
+
+    Raises:
+        InputError: it is asked to, and the tower gives maps, of which no published form makes embeddings.
+    """
     tower = outline.projected if tower is None else tower
-    return tower and getattr(config, "form", "auto") in ("auto", *EMBEDDING_FORMS)
+    form = getattr(config, "form", "auto")
+    if outline.kind == "maps":
+        if form in EMBEDDING_FORMS:
+            raise InputError(
+                f"form = {form!r} adapts the embedding of a transformer, and this {outline.model_type} gives maps. "
+                "Leave form out."
+            )
+        return False
+    return tower and form in ("auto", *EMBEDDING_FORMS)
 
 
 def reading_of(config: SideConfig, outline: Outline, tower: bool | None = None) -> Reading:

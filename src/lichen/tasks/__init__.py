@@ -8,6 +8,7 @@ from __future__ import annotations
 from .classify import Classify
 from .retrieve import Retrieve
 from .task import Task
+from .write import Write
 
-TASKS: dict[str, type[Task]] = {"classify": Classify, "retrieve": Retrieve}
+TASKS: dict[str, type[Task]] = {"classify": Classify, "retrieve": Retrieve, "write": Write}
 """By the `task` of a recipe."""

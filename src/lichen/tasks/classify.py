@@ -21,7 +21,7 @@ from ..scene import Label, Scene
 from .task import Examples, HeadConfig, Inputs, Preparation, Task, picture_inputs, text_inputs
 
 PART = "input"
-KINDS = ("folder", "table", "coco-labels", "npz", "digits", "datasets", "playground")
+KINDS = ("folder", "table", "coco-labels", "npz", "digits", "datasets", "playground", "scenes")
 _THRESHOLD = 0.5
 
 
@@ -57,14 +57,14 @@ class Classify(Task):
         return "mean_average_precision" if self.several else "accuracy"
 
     @staticmethod
-    def parts(data: DataConfig) -> tuple[str, ...]:
+    def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
         """One: the picture or the text."""
         if data.kind not in KINDS:
             raise InputError(f"classify learns from data of the kinds {', '.join(KINDS)}; got {data.kind!r}.")
         return (PART,)
 
     @classmethod
-    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig) -> Classify:
+    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Classify:
         """The classes of a data set."""
         return cls(dataset.classes, dataset.multi_label, head)
 

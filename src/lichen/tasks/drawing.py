@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..data.pictures import open_picture
 from ..figures import GREY, INK, blank_figure
 from ..scene import Label, Scene
 
@@ -89,6 +91,34 @@ def draw_ranking(queries: Sequence[Scene], pictures: Mapping[str, Image.Image], 
             score = "" if label.score is None else f"{label.score:.2f}"
             title = score if picture is None else f"{score}  {_name(label.name)}".strip()
             axis.set_title(title, fontsize=8, color=INK, parse_math=False)
+    figure.savefig(path)
+
+
+def draw_scenes(scenes: Sequence[Scene], path: Path) -> None:
+    """A sheet of samples, each with all that is said of it: boxes on the picture, words below.
+
+    Args:
+        scenes: of picture files, with sizes.
+        path: picture to write; .svg and .pdf hold pixels too.
+    """
+    shown = [scene.draw(open_picture(str(scene.image), scene.id)) for scene in scenes[:_MOST]]
+    columns = min(_COLUMNS, math.ceil(len(shown) ** 0.5))
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    widths = [max(row[n].width for row in rows if n < len(row)) for n in range(columns)]
+    sheet = Image.new("RGB", (sum(widths), sum(max(each.height for each in row) for row in rows)), "white")
+    top = 0
+    for row in rows:
+        for number, each in enumerate(row):
+            sheet.paste(each, (sum(widths[:number]), top))
+        top += max(each.height for each in row)
+    if path.suffix.lower() not in (".svg", ".pdf"):
+        sheet.save(path)
+        return
+    figure = blank_figure(sheet.width / 100, sheet.height / 100)
+    figure.set_layout_engine("none")
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.axis("off")
+    axis.imshow(sheet)
     figure.savefig(path)
 
 

@@ -35,4 +35,9 @@ class SideModel(nn.Module):
         Returns:
             `loss`, with targets, and what the head's own docstring lists.
         """
-        return self.head({part: self.sides[part](given) for part, given in features.items()}, targets)
+        outputs: dict[str, Tensor] = self.head(self.adapt(features), targets)
+        return outputs
+
+    def adapt(self, features: Mapping[str, Features]) -> dict[str, Features]:
+        """What the side networks make of the features of each part that is given."""
+        return {part: self.sides[part](given) for part, given in features.items()}

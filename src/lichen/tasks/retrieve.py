@@ -31,13 +31,15 @@ class Retrieve(Task):
     name: ClassVar[str] = "retrieve"
     headline_unit: ClassVar[Literal["share", "points"]] = "points"
     headline: ClassVar[str] = "rsum"  # type: ignore[misc]
+    least_batch: ClassVar[int] = 2
+    option: ClassVar[str] = '--query "WHAT TO FIND"'  # type: ignore[misc]
 
     names: tuple[str, str]
     """Of the two parts."""
     head: HeadConfig
 
     @staticmethod
-    def parts(data: DataConfig) -> tuple[str, ...]:
+    def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
         """Two: see `PARTS`."""
         if data.paired is None:
             raise InputError(
@@ -47,7 +49,7 @@ class Retrieve(Task):
         return PARTS[data.paired]
 
     @classmethod
-    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig) -> Retrieve:
+    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Retrieve:
         """Pairs of a data set."""
         first, second = Retrieve.parts(data)
         return cls((first, second), head)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -25,6 +25,7 @@ from ..errors import InputError
 from ..heads.given import Given
 from ..heads.summary import Pooling
 from ..scene import Scene
+from .written.config import WriteConfig
 
 Inputs = ImageInputs | TextInputs
 """What a backbone reads, sample by sample."""
@@ -54,6 +55,8 @@ class HeadConfig:
     """retrieve: of the triplets."""
     warm_up: float = 1.0
     """retrieve: epochs in which all negatives of a triplet count, before the hardest alone."""
+    decoder: WriteConfig = field(default_factory=WriteConfig)
+    """write: the decoder, a table of its own, [head.decoder]."""
 
     def __post_init__(self) -> None:
         for name in ("dropout", "label_smoothing"):
@@ -92,6 +95,8 @@ class Examples:
     """What the head is told, (examples, ...) each."""
     names: tuple[str, ...]
     """What messages call each example."""
+    known: tuple[Any, ...] = ()
+    """What a metric needs that no tensor holds, such as true texts; the task says which of them an example is of."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -105,16 +110,30 @@ class Examples:
 
     def take(self, places: Int[Tensor, " places"]) -> Examples:
         """Some of the examples, by place."""
-        return Examples(
-            {part: rows[places] for part, rows in self.rows.items()},
-            {name: values[places] for name, values in self.targets.items()},
-            tuple(self.names[place] for place in places.tolist()),
+        return replace(
+            self,
+            rows={part: rows[places] for part, rows in self.rows.items()},
+            targets={name: values[places] for name, values in self.targets.items()},
+            names=tuple(self.names[place] for place in places.tolist()),
         )
 
     def batches(self, size: int) -> Iterator[Examples]:
         """All examples in order, `size` at a time."""
         for places in torch.arange(len(self)).split(size):
             yield self.take(places)
+
+
+@runtime_checkable
+class Order(Protocol):
+    """Which examples each epoch holds, and in which order, where they do not simply all have their turn."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int) -> Int[Tensor, " examples"]:
+        """Places among the examples, as many in every epoch."""
+
+    def describe(self) -> str:
+        """All that the order depends on beside the examples and the seed."""
 
 
 class Task(ABC):
@@ -126,11 +145,21 @@ class Task(ABC):
     """The metric that is watched, plotted and compared; larger is better."""
     headline_unit: ClassVar[Literal["share", "points"]] = "share"
     """Shares are shown in percent."""
+    whole_pictures: ClassVar[bool] = False
+    """Pictures are squeezed into a square, never cropped: for tasks whose answers are boxes."""
+    option: str = ""
+    """What `lichen predict` must be told beside the inputs, as an example."""
+    least_batch: ClassVar[int] = 1
+    """Samples that a batch needs."""
 
     @staticmethod
     @abstractmethod
-    def parts(data: DataConfig) -> tuple[str, ...]:
+    def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
         """What the task reads, a backbone each, by the kind of its data.
+
+        Args:
+            data: of the recipe.
+            named: parts that the recipe gives backbones, for tasks that read any number of them.
 
         Raises:
             InputError: the task cannot be learnt from this kind of data.
@@ -138,8 +167,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig) -> Task:
-        """The task that a data set poses."""
+    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Task:
+        """The task that a data set poses, with the parts that the recipe gives backbones."""
 
     @classmethod
     @abstractmethod
@@ -169,6 +198,18 @@ class Task(ABC):
                     f"got {_listed(found[key])}. Give data of the same {key}."
                 )
 
+    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
+        """Make sure that a trained run can be measured on data.
+
+        Args:
+            posed: what the recipe asks.
+            dataset, data, head: of the recipe.
+
+        Raises:
+            InputError: see `check_same`.
+        """
+        self.check_same(posed.of(dataset, data, head))
+
     @abstractmethod
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """All inputs of a part, of every split."""
@@ -180,6 +221,10 @@ class Task(ABC):
         Raises:
             InputError: the data set has no such split.
         """
+
+    def order(self, examples: Examples, seed: int) -> Order | None:
+        """The order of training examples; None where all have their turn once in every epoch."""
+        return None
 
     @abstractmethod
     def make_head(self, given: Mapping[str, Given], dataset: Dataset | None = None) -> nn.Module:
@@ -244,9 +289,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def picture_inputs(dataset: Dataset, how: Preparation) -> ImageInputs:
-    """All pictures of a data set."""
-    return ImageInputs(dataset, range(len(dataset)), how.processor, how.size, how.views)
+def picture_inputs(dataset: Dataset, how: Preparation, whole: bool = False) -> ImageInputs:
+    """All pictures of a data set; `whole` ones are squeezed, others cropped as their processor does it."""
+    return ImageInputs(dataset, range(len(dataset)), how.processor, how.size, how.views, whole)
 
 
 def text_inputs(texts: Sequence[str], names: Sequence[str], how: Preparation) -> TextInputs:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..tasks.task import Examples
+from ..tasks.task import Examples, Order
 from .engine.order import RowDataset
 from .sources import Source
 
@@ -43,10 +43,10 @@ class Batches:
         """Features of prepared inputs, by the live backbones."""
         return {part: self.sources[part].read(inputs, self.layers[part]) for part, inputs in samples.items()}
 
-    def dataset(self) -> RowDataset:
+    def dataset(self, order: Order | None = None) -> RowDataset:
         """The examples as the trainer draws them; texts with their lengths."""
         lengths = _lengths(self.examples, self.sources)
-        return RowDataset(range(len(self.examples)), self.examples.names, lengths)
+        return RowDataset(range(len(self.examples)), self.examples.names, lengths, order)
 
 
 def _lengths(examples: Examples, sources: Mapping[str, Source]) -> list[int] | None:

@@ -9,11 +9,12 @@ from typing import Any
 from ..memory import MIB
 
 
-def run_card(settings: Mapping[str, Any]) -> str:
+def run_card(settings: Mapping[str, Any], option: str = "") -> str:
     """Markdown with the hub's YAML header.
 
     Args:
         settings: contents of `lichen.json`.
+        option: what `lichen predict` must be told beside the inputs.
     """
     parts: Mapping[str, Any] = settings["parts"]
     facts: Mapping[str, Any] = settings["facts"]
@@ -34,7 +35,7 @@ def run_card(settings: Mapping[str, Any]) -> str:
         "This folder holds side network and head only; the backbone is loaded separately and unchanged.",
         "",
         "```bash",
-        "lichen predict THIS_FOLDER INPUT… --draw answer.png",
+        " ".join(["lichen predict THIS_FOLDER INPUT…", *filter(None, [option]), "--draw answer.png"]),
         "lichen evaluate THIS_FOLDER",
         "```",
         "",

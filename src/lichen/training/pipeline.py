@@ -106,9 +106,11 @@ def prepare(
         InputError: the data, a backbone or a store cannot be used.
     """
     dataset = load(recipe.data)
-    task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head)
-    if asked is not None:
-        asked.check_same(task)
+    if asked is None:
+        task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head, tuple(recipe.backbones))
+    else:
+        asked.check_data(TASKS[recipe.task], dataset, recipe.data, recipe.head)
+        task = asked
     started = time.perf_counter()
     # What a live backbone would read of the whole need not be settled only to be cut down.
     wanted = () if recipe.store.live and splits is not None else _wanted(recipe, task, dataset, layers)
@@ -139,6 +141,11 @@ def _wanted(
 def _inputs(recipe: Recipe, task: Task, dataset: Dataset) -> dict[str, Inputs]:
     """What the backbone of each part reads."""
     views = Views(recipe.store.views, recipe.seed) if recipe.store.views > 1 else None
+    if views is not None and task.whole_pictures:
+        raise InputError(
+            f"[store] views are cut out of pictures and mirrored, and what {task.name} learns (boxes, sides, writing) "
+            "would no longer be true of them. Leave them out."
+        )
     found = {}
     for part, config in recipe.backbones.items():
         how = Preparation(load_processor(config), config.size, config.max_tokens, views)
@@ -327,7 +334,7 @@ def make_trainer(
         model,
         args,
         both,
-        train_side.dataset(),
+        train_side.dataset(prepared.task.order(train_side.examples, recipe.seed)),
         None if dev is None else shifted(dev.dataset(), len(train_side.examples)),
         read=train_side.read if live else None,
         compute_metrics=compute,

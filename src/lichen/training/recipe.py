@@ -35,6 +35,7 @@ from ..features.config import StoreConfig
 from ..side.config import CONFIGS, SideConfig
 from ..tasks import TASKS
 from ..tasks.task import HeadConfig
+from ..tasks.written.config import WriteConfig
 from .changes import parse_change, with_change
 from .recipe_files import find, read
 from .settings import build, convert, nested
@@ -268,9 +269,10 @@ def from_dict(values: Mapping[str, Any], name: str, root: Path) -> Recipe:
             raise InputError(f"The recipe {name!r} lacks {key}, such as: {example} A whole one: lichen train --help")
     task = pick("task", convert(values["task"], str, "task"), TASKS)
     data = _build(DataConfig, values["data"], "[data]")
-    parts = TASKS[task].parts(data)
+    named = values.get("backbones", {})
+    parts = TASKS[task].parts(data, tuple(named) if isinstance(named, Mapping) else ())
     train = _build(TrainConfig, values.get("train", {}), "[train]")
-    if len(parts) > 1 and train.batch < 2:
+    if train.batch < TASKS[task].least_batch:
         raise InputError(f"[train] batch must be at least 2 to {task}: the others of a batch are the wrong answers.")
     seed = convert(values.get("seed", 0), int, "seed")
     if not 0 <= seed < _SEEDS:
@@ -304,7 +306,12 @@ def _build(kind: type[T], values: Any, where: str) -> T:
 def _homes() -> dict[str, str]:
     """Where each setting of a recipe belongs."""
     kinds = {"[data]": (DataConfig,), "[backbone]": (BackboneConfig,), "[side]": tuple(CONFIGS.values())}
-    kinds |= {"[head]": (HeadConfig,), "[store]": (StoreChoice,), "[train]": (TrainConfig,)}
+    kinds |= {
+        "[head]": (HeadConfig,),
+        "[head.decoder]": (WriteConfig,),
+        "[store]": (StoreChoice,),
+        "[train]": (TrainConfig,),
+    }
     found = {name: ["the lines before the first [table]"] for name in ("name", "about", "task", "seed")}
     for table, classes in kinds.items():
         for name in dict.fromkeys(each.name for kind in classes for each in fields(kind)):

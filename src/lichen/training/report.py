@@ -21,7 +21,10 @@ def shown(name: str, value: float) -> str:
         return f"{value:.1f}"
     if last in ("left_out", "classes_without_positives"):
         return f"{value:.0f}"
-    return f"{value:.4f}" if last == "matthews" else f"{100 * value:.2f} %"
+    if last in ("matthews", "log_perplexity"):
+        return f"{value:.4f}"
+    # Papers print CIDEr times 100, without a sign.
+    return f"{100 * value:.2f}" if last == "cider" else f"{100 * value:.2f} %"
 
 
 def table_of_metrics(task: Task, metrics: Mapping[str, Mapping[str, float]]) -> str:

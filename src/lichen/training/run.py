@@ -27,16 +27,19 @@ from ..backbones.backbone import Backbone
 from ..backbones.fingerprint import Fingerprint
 from ..backbones.late import LateLayers
 from ..backbones.outline import Outline
-from ..errors import CheckpointError
+from ..errors import CheckpointError, InputError
 from ..features.reading import read
 from ..files import read_json, staged_folder, to_json, verify_folder
 from ..heads.given import Given
+from ..scene import Scene
 from ..side.config import SideConfig, config_from_dict
 from ..side.fit import fit_side, reading_of
 from ..side.storage import CARD, SETTINGS, WEIGHTS, fill, read_tensors, write_tensors
 from ..tasks import TASKS
 from ..tasks.model import SideModel
 from ..tasks.task import HeadConfig, Task, evaluating
+from ..tasks.write import Write
+from ..tasks.written.asked import Query
 from .card import run_card
 from .recipe import BackboneConfig
 from .settings import build
@@ -165,7 +168,7 @@ class Run:
         with staged_folder(folder, unlisted=[CARD]) as stage:
             write_tensors(self.model.state_dict(), stage / WEIGHTS)
             (stage / SETTINGS).write_bytes(to_json(settings))
-            (stage / CARD).write_text(run_card(settings), encoding="utf-8")
+            (stage / CARD).write_text(run_card(settings, self.task.option), encoding="utf-8")
         self.folder = folder
 
     def backbone(self, part: str) -> Backbone:
@@ -212,6 +215,28 @@ class Run:
                     if progress is not None:
                         progress(done)
         return {name: torch.cat(values) for name, values in found.items()}
+
+    @torch.inference_mode()
+    def respond(
+        self, samples: Mapping[str, Sequence[dict[str, Tensor]]], scenes: Sequence[Scene], queries: Sequence[Query]
+    ) -> list[Scene]:
+        """Answers of a decoder to some questions about a batch of pictures.
+
+        Args:
+            samples: unbatched model inputs of the pictures, by part.
+            scenes: of the pictures, with their sizes.
+            queries: each is put to every picture.
+
+        Raises:
+            InputError: see `Write.respond`; or the run holds no decoder.
+        """
+        if not isinstance(self.task, Write):
+            raise InputError(f"A run that was trained to {self.task.name} answers no questions; it holds no decoder.")
+        with evaluating(self.model):
+            features = {
+                part: read(self.backbone(part), some, self.parts[part].layers) for part, some in samples.items()
+            }
+            return self.task.respond(self.model, features, scenes, queries)
 
     def score(self, sources: Mapping[str, Source], examples: Any, batch: int = 64) -> dict[str, float]:
         """Metrics on examples whose features the sources give."""

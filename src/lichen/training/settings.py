@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InputError, nearest
@@ -75,6 +75,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise InputError(f"{where} must be a table; got {value!r}.")
         return {name: convert(item, choices[1], f"{where}.{name}") for name, item in value.items()}
+    if is_dataclass(hint) and isinstance(hint, type):
+        table, _, name = where.strip("[").rpartition("] ")
+        return build(hint, value, f"[{table}.{name}]")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in _NAMES and (not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)):

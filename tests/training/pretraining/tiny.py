@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lichen.training.pretraining.clip import ClipSettings
 from lichen.training.pretraining.detector import DetectorSettings
+from lichen.training.pretraining.locca import LoccaSettings
 
 CLIP = ClipSettings(
     pictures=24,
@@ -17,6 +18,19 @@ CLIP = ClipSettings(
     layers=1,
     projection=8,
     vocabulary=320,
+)
+LOCCA = LoccaSettings(
+    pictures=24,
+    steps=3,
+    batch=8,
+    size=32,
+    channels=(8, 16),
+    depths=(1, 1),
+    width=16,
+    heads=2,
+    layers=1,
+    vocabulary=320,
+    bins=8,
 )
 DETECTOR = DetectorSettings(
     pictures=12,

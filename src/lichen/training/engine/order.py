@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ...errors import InputError
+from ...tasks.task import Order
 
 POOL = 50
 """Updates that are sorted by length together: larger pools pad less, smaller ones mix more."""
@@ -27,7 +28,11 @@ class RowDataset(Dataset[int]):
     """Samples to train on, each a row number; what a row holds is the collator's business."""
 
     def __init__(
-        self, rows: Sequence[int], ids: Sequence[str], lengths: Sequence[int] | np.ndarray | None = None
+        self,
+        rows: Sequence[int],
+        ids: Sequence[str],
+        lengths: Sequence[int] | np.ndarray | None = None,
+        order: Order | None = None,
     ) -> None:
         """Name the rows.
 
@@ -35,6 +40,7 @@ class RowDataset(Dataset[int]):
             rows: row numbers of the store or data set, each once.
             ids: name of each row, for messages.
             lengths: tokens of each row; None where all are alike.
+            order: places that each epoch holds; None for all of them, shuffled.
 
         Raises:
             InputError: the three do not have the same length.
@@ -43,6 +49,7 @@ class RowDataset(Dataset[int]):
             raise InputError(f"There are {len(rows)} rows but {len(ids)} ids, or another number of lengths.")
         self.rows = tuple(int(row) for row in rows)
         self.ids = tuple(ids)
+        self.order = order
         self.lengths = None if lengths is None else torch.as_tensor(np.asarray(lengths), dtype=torch.int64)
 
     def __len__(self) -> int:
@@ -63,6 +70,8 @@ class RowDataset(Dataset[int]):
     def digest(self) -> str:
         """Changes when samples, their order or their lengths do."""
         digest = hashlib.sha256(repr((self.rows, self.ids)).encode())
+        if self.order is not None:
+            digest.update(self.order.describe().encode())
         if self.lengths is not None:
             digest.update(self.lengths.numpy().tobytes())
         return digest.hexdigest()
@@ -71,8 +80,9 @@ class RowDataset(Dataset[int]):
 class Updates(Sampler[int]):
     """Positions of the samples of one epoch, update after update.
 
-    Every update is full and holds no sample twice; a few samples of an epoch are in two updates where their number
-    asks for it. Where there are fewer samples than one update takes, an update is all of them.
+    Every update is full and, unless the data set has an order of its own, holds no sample twice; a few samples of an
+    epoch are in two updates where their number asks for it. Where there are fewer samples than one update takes, an
+    update is all of them.
     """
 
     def __init__(self, dataset: RowDataset, size: int, *, parts: int = 1, seed: int = 0, buckets: bool = True) -> None:
@@ -96,7 +106,9 @@ class Updates(Sampler[int]):
                 f"{len(dataset)} to train on. Lower train.batch or train.accumulate, or use fewer processes."
             )
         self.dataset = dataset
-        self.size = min(size, len(dataset))
+        self.count = len(dataset) if dataset.order is None else len(dataset.order)
+        """Samples of an epoch."""
+        self.size = min(size, self.count)
         self.seed = seed
         self.buckets = buckets and dataset.lengths is not None
         self.epoch = 0
@@ -106,7 +118,7 @@ class Updates(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.size) * self.size
+        return -(-self.count // self.size) * self.size
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.positions().tolist())
@@ -115,7 +127,10 @@ class Updates(Sampler[int]):
         """The order of this epoch, a whole number of updates."""
         mixed = hashlib.sha256(f"{self.seed} {self.epoch}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(mixed[:8], "little") >> 1)
-        order = torch.randperm(len(self.dataset), generator=generator)
+        if self.dataset.order is None:
+            order = torch.randperm(self.count, generator=generator)
+        else:
+            order = self.dataset.order.epoch(self.epoch)
         if self.buckets and self.dataset.lengths is not None:
             pools = order.split(POOL * self.size), self.dataset.lengths[order].split(POOL * self.size)
             order = torch.cat([pool[length.argsort(stable=True)] for pool, length in zip(*pools, strict=True)])
@@ -132,9 +147,9 @@ class Updates(Sampler[int]):
         """
         count = len(self) // self.size
         starts = torch.arange(count) * self.size
-        if len(self) > len(self.dataset):
+        if len(self) > self.count:
             late = int(torch.randint(1, count, (1,), generator=generator))
-            starts[late:] -= len(self) - len(self.dataset)
+            starts[late:] -= len(self) - self.count
         return starts[:, None] + torch.arange(self.size)
 
     def describe(self) -> dict[str, Any]:

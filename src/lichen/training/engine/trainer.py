@@ -32,6 +32,7 @@ from ...backbones.features import Features
 from ...backbones.late import place_late
 from ...errors import InputError
 from ...heads.contrastive import PairLoss
+from ...heads.decoder.decoder import TextDecoder
 from ...memory import KeptBytes
 from .checkpoints import sweep
 from .finite import FiniteGuard, NonFiniteError, Update, rows_to_blame
@@ -235,8 +236,13 @@ class LichenTrainer(PersistentTrainer):
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """Weight decay pulls on matrices only: not on biases, norms, gates or a temperature."""
+        """Weight decay pulls on matrices only: not on biases, norms, gates, a temperature, embeddings or positions."""
         matrices = {name for name, parameter in model.named_parameters() if parameter.ndim > 1}
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Embedding):
+                matrices.discard(f"{name}.weight")
+            elif isinstance(module, TextDecoder):
+                matrices.discard(f"{name}.positions")
         return [name for name in super().get_decay_parameter_names(model) if name in matrices]
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:

@@ -219,7 +219,7 @@ def default_methods(recipe: Recipe) -> list[Method]:
 def prepare_without_weights(recipe: Recipe) -> Prepared:
     """As `pipeline.prepare`, with stand-ins for backbones and samples."""
     dataset = load(recipe.data)
-    task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head)
+    task = TASKS[recipe.task].of(dataset, recipe.data, recipe.head, tuple(recipe.backbones))
     sources = {}
     for part, config in recipe.backbones.items():
         views = Views(recipe.store.views, recipe.seed) if recipe.store.views > 1 else None

@@ -3,7 +3,12 @@
     python -m lichen.training.pretraining clip --out FOLDER
     python -m lichen.training.pretraining detector --out FOLDER --set steps=200 --set pictures=2000
 
-The settings are the defaults of `ClipSettings` and `DetectorSettings`; `--set` changes them.
+or an encoder that learns from captions and boxes, and its twin without boxes:
+
+    python -m lichen.training.pretraining locca --out FOLDER
+    python -m lichen.training.pretraining locca --out FOLDER --set boxes=false
+
+The settings are the defaults of `ClipSettings`, `DetectorSettings` and `LoccaSettings`; `--set` changes them.
 """
 
 from __future__ import annotations
@@ -34,6 +39,11 @@ ABOUT = {
         "An RT-DETR that has seen the boxes of Lichen's playground. It gives proposals to tasks that need them, for "
         "tests, demonstrations and experiments in that world; it knows nothing of photographs."
     ),
+    "locca": (
+        "An encoder after LocCa, a ResNet that has learnt to caption the pictures of Lichen's playground and to tell "
+        "words and boxes of them from each other; `decoder` holds what it learnt beside. Its twin, made with "
+        "boxes=false, has seen captions alone. It is for experiments in that world; it knows nothing of photographs."
+    ),
 }
 
 
@@ -46,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--tested", type=int, default=TESTED, help="pictures of the test split to measure on")
     args = parser.parse_args(words)
     try:
-        make = {"clip": _clip, "detector": _detector}[args.model]
+        make = {"clip": _clip, "detector": _detector, "locca": _locca}[args.model]
         size, results = make(args.changes, args.out, args.tested)
     except LichenError as error:
         print(f"lichen: {error}", file=sys.stderr)
@@ -76,6 +86,22 @@ def _detector(changes: Sequence[str], folder: Path, tested: int) -> tuple[int, d
     results = measure_detector(model, "test", tested, settings.size)
     text = card("playground-detector", ABOUT["detector"], settings, facts, results)
     return publish(model, make_processor(settings.size), folder, text), results
+
+
+def _locca(changes: Sequence[str], folder: Path, tested: int) -> tuple[int, dict[str, float]]:
+    from ...heads.decoder.export import export_decoder
+    from .locca import LoccaSettings, make_processor, train_locca
+    from .locca_measuring import measure_locca
+
+    settings = _changed(LoccaSettings(), changes)
+    model, tokenizer, facts = train_locca(settings, _drawing, _watch(settings.steps))
+    facts["parameters"] = sum(value.numel() for value in model.encoder.parameters())
+    results = measure_locca(model, tokenizer, "test", tested, settings.size, settings.boxes)
+    text = card("playground-locca", ABOUT["locca"], settings, facts, results)
+    size = publish(model.encoder, make_processor(settings.size), folder, text)
+    export_decoder(model.head.decoder, folder / "decoder")
+    tokenizer.save(folder / "decoder-tokenizer")
+    return size, results
 
 
 def _changed(settings: Any, changes: Sequence[str]) -> Any:
