@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lichen.metrics.captions import caption_scores
+from lichen.side.fit import reading_of
 from lichen.training.pipeline import Prepared, prepare
 from lichen.training.recipe import load_recipe
 
@@ -28,10 +29,11 @@ SCORES = ("cider", "bleu", "rouge_l")
 def vectors(prepared: Prepared, rows: Sequence[int]) -> Tensor:
     """One vector a picture: the means of all backbones' tokens, joined."""
     found = []
-    for source in prepared.sources.values():
+    for part, source in prepared.sources.items():
+        layers = reading_of(prepared.recipe.sides[part], source.outline).stored
         parts = []
         for some in torch.tensor(rows).split(BATCH):
-            final = source.features(some, ()).final.float()
+            final = source.features(some, layers).final.float()
             parts.append(final.flatten(2).mean(2) if final.ndim == 4 else final.mean(1))
         found.append(torch.cat(parts))
     return torch.cat([normalize(each, dim=1) for each in found], 1)
