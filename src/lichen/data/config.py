@@ -29,13 +29,14 @@ KINDS: dict[str, frozenset[str]] = {
     "easy-vqa": frozenset(),
 }
 """Settings that each kind reads, beside those that all of them read."""
-_PAIRED: dict[str, Literal["image", "text"]] = {
+PAIRED: dict[str, Literal["image", "text"]] = {
     "coco-captions": "image",
     "image-pairs": "image",
     "pairs": "text",
     "playground": "image",
     "scenes": "image",
 }
+"""Kinds with captions or answers to retrieve by, and what these belong to."""
 _NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets", "playground")
 """Kinds whose train, dev and test are names inside the data, not paths."""
 
@@ -131,7 +132,7 @@ class DataConfig:
     @property
     def paired(self) -> Literal["image", "text"] | None:
         """For data to retrieve in: what the captions belong to. None for data with labels."""
-        return _PAIRED.get(self.kind)
+        return PAIRED.get(self.kind)
 
     @property
     def named_splits(self) -> bool:

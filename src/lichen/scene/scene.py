@@ -150,6 +150,16 @@ class Scene(Record):
         rows = [none if entity.box is None else entity.box for entity in self.entities]
         return np.array(rows, np.float64).reshape(-1, 4)
 
+    @property
+    def phrases_of_one(self) -> list[tuple[str, int]]:
+        """Words of captions that mean one entity alone, with its place; each pair once, in the order of the phrases."""
+        found = (
+            (self.captions[each.caption][each.start : each.end], each.entities[0])
+            for each in self.phrases
+            if len(each.entities) == 1
+        )
+        return list(dict.fromkeys(found))
+
     def to_json(self) -> str:
         """One JSON object, on one line.
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ..data.config import DataConfig
+from ..data.config import PAIRED, DataConfig
 from ..data.dataset import Dataset
 from ..errors import InputError
 from ..heads.contrastive import Contrastive, PairLoss, Triplet, TwoTower
@@ -42,10 +42,7 @@ class Retrieve(Task):
     def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
         """Two: see `PARTS`."""
         if data.paired is None:
-            raise InputError(
-                "retrieve learns from pairs: data of the kinds coco-captions, image-pairs, pairs or playground; got "
-                f"{data.kind!r}."
-            )
+            raise InputError(f"retrieve learns from pairs: data of the kinds {', '.join(PAIRED)}; got {data.kind!r}.")
         return PARTS[data.paired]
 
     @classmethod

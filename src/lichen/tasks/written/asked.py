@@ -149,9 +149,7 @@ def _said(scene: Scene, kinds: Sequence[str]) -> list[tuple[str, int]]:
         if kind == "expressions":
             found |= dict.fromkeys((each.text, each.entity) for each in scene.expressions)
         elif kind == "phrases":
-            for each in scene.phrases:
-                if len(each.entities) == 1:
-                    found[scene.captions[each.caption][each.start : each.end], each.entities[0]] = None
+            found |= dict.fromkeys(scene.phrases_of_one)
         else:
             found |= dict.fromkeys(
                 (entity.label, number) for number, entity in enumerate(scene.entities) if entity.label

@@ -28,9 +28,8 @@ from transformers import (
 )
 
 from ...backbones.embedded import register_architectures
-from ...backbones.embedded.pooled_resnet import PooledResNetConfig
 from ...data.playground.dataset import Playground
-from .pictures import MEAN, STD, Drawn, Progress, drawn, shuffled
+from .pictures import MEAN, STD, Drawn, Progress, drawn, encoder_config, shuffled
 from .words import learn_tokenizer
 
 _MOST_SCALE = math.log(100)
@@ -90,13 +89,7 @@ def make_clip(settings: ClipSettings, tokenizer: PreTrainedTokenizerFast) -> Vis
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    vision = PooledResNetConfig(
-        embedding_size=settings.channels[0],
-        hidden_sizes=list(settings.channels),
-        depths=list(settings.depths),
-        layer_type="basic",
-        image_size=settings.size,
-    )
+    vision = encoder_config(settings.channels, settings.depths, settings.size)
     torch.manual_seed(settings.seed)
     return VisionTextDualEncoderModel(
         VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=settings.projection)

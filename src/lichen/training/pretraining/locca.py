@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessorPil, get_cosine_schedule_with_warmup
 
 from ...backbones.embedded import register_architectures
-from ...backbones.embedded.pooled_resnet import PooledResNetConfig, PooledResNetModel
+from ...backbones.embedded.pooled_resnet import PooledResNetModel
 from ...backbones.features import Features
 from ...data.playground.dataset import Playground
 from ...heads.decoder.config import DecoderConfig
@@ -32,7 +32,7 @@ from ...heads.decoder.reader import MemoryConfig, MemoryReader
 from ...heads.given import Given
 from ...language.codes import box_code
 from ...language.tokenizer import Tokenizer
-from .pictures import MEAN, STD, Drawn, Progress, drawn, shuffled
+from .pictures import MEAN, STD, Drawn, Progress, drawn, encoder_config, shuffled
 from .told import Told, described
 
 
@@ -82,15 +82,7 @@ class Locca(nn.Module):
     def __init__(self, settings: LoccaSettings, tokenizer: Tokenizer) -> None:
         super().__init__()
         register_architectures()
-        self.encoder = PooledResNetModel(
-            PooledResNetConfig(
-                embedding_size=settings.channels[0],
-                hidden_sizes=list(settings.channels),
-                depths=list(settings.depths),
-                layer_type="basic",
-                image_size=settings.size,
-            )
-        )
+        self.encoder = PooledResNetModel(encoder_config(settings.channels, settings.depths, settings.size))
         given = Given("maps", settings.channels[-1], modality="image")
         config = DecoderConfig(
             vocabulary=tokenizer.vocabulary,

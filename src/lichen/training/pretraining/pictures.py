@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ...backbones.embedded.loading import cache_root
+from ...backbones.embedded.pooled_resnet import PooledResNetConfig
 from ...data.playground.dataset import Playground
 from ...data.playground.world import VERSION
 from ...files import write_atomic
@@ -54,6 +55,23 @@ def shuffled(count: int, size: int, steps: int, chance: np.random.Generator) -> 
             order = chance.permutation(count)
         rows, order = np.sort(order[:size]), order[size:]
         yield rows
+
+
+def encoder_config(channels: Sequence[int], depths: Sequence[int], size: int) -> PooledResNetConfig:
+    """The convolutional network that all pre-training here starts from: basic blocks, a stem of the first width.
+
+    Args:
+        channels: of the stages, at strides 4, 8, 16 and so on.
+        depths: blocks of two convolutions in each stage.
+        size: edge of the pictures in pixels.
+    """
+    return PooledResNetConfig(
+        embedding_size=channels[0],
+        hidden_sizes=list(channels),
+        depths=list(depths),
+        layer_type="basic",
+        image_size=size,
+    )
 
 
 def to_model(pixels: UInt8[Tensor, "pictures height width 3"]) -> Float[Tensor, "pictures 3 height width"]:

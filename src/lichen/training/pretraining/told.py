@@ -92,14 +92,12 @@ class Told:
 
 def described(scene: Scene) -> list[tuple[str, tuple[float, float, float, float]]]:
     """Words and box of everything in a scene that a caption names, and of everything by its attributes and class."""
-    found: dict[tuple[str, int], None] = {}
-    for phrase in scene.phrases:
-        if len(phrase.entities) == 1:
-            found[scene.captions[phrase.caption][phrase.start : phrase.end], phrase.entities[0]] = None
-    for number, entity in enumerate(scene.entities):
-        found[" ".join([*entity.attributes, entity.label or "thing"]), number] = None
+    seen = [
+        (" ".join([*entity.attributes, entity.label or "thing"]), number)
+        for number, entity in enumerate(scene.entities)
+    ]
     result = []
-    for words, number in found:
+    for words, number in dict.fromkeys(scene.phrases_of_one + seen):
         box = scene.entities[number].box
         if box is not None and min(box[2] - box[0], box[3] - box[1]) >= LEAST:
             result.append((words, box))
