@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .boxes import enclosing
-from .groups import rank_within
+from .groups import rank_within, segment_rows
 from .regions import NO_CLASS, Regions
 
 
@@ -26,8 +26,7 @@ def ordered_pairs(
     """
     counts = regions.counts[regions.picture]
     first = torch.arange(len(regions), device=regions.boxes.device).repeat_interleave(counts)
-    inside = torch.arange(len(first), device=first.device) - (counts.cumsum(0) - counts)[first]
-    second = regions.starts[regions.picture[first]] + inside
+    second = segment_rows(regions.starts[regions.picture], counts)
     wanted = first != second
     if subjects is not None:
         wanted &= subjects[first]

@@ -18,6 +18,7 @@ from ..errors import InputError, nearest
 from ..scene import Entity, Scene
 from . import boxes as box_forms
 from .boxes import as_boxes, check_boxes
+from .groups import starts_of
 
 NO_CLASS = -1
 """Label of a region of which no class is known."""
@@ -144,8 +145,7 @@ class Regions:
     @property
     def starts(self) -> Int[Tensor, " pictures"]:
         """Row of the first box of each picture."""
-        counts = self.counts
-        return counts.cumsum(0) - counts
+        return starts_of(self.counts)
 
     @property
     def extents(self) -> Float[Tensor, "boxes 2"]:

@@ -10,12 +10,14 @@ groups find it together, by applying that rule until nothing changes: a few step
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ..errors import InputError
-from .groups import group_order
+from .groups import group_order, starts_of
 from .overlap import iou
 from .regions import Regions
 
@@ -48,7 +50,11 @@ def nms(
     groups = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device) if groups is None else groups
     order = group_order(scores, groups)
     keep = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    keep[order] = _keep_sorted(boxes.detach()[order], groups[order], threshold)
+
+    def above(first: Tensor, second: Tensor) -> Tensor:
+        return iou(first, second).double() > threshold
+
+    keep[order] = keep_sorted(boxes.detach()[order], groups[order], above)
     ranking = scores.argsort(descending=True, stable=True)
     return ranking[keep[ranking]]
 
@@ -71,36 +77,46 @@ def suppress(regions: Regions, threshold: float | int, *, by_class: bool = True)
     return regions.select(kept[regions.picture[kept].argsort(stable=True)])
 
 
-def _keep_sorted(boxes: Tensor, groups: Tensor, threshold: float | int) -> Tensor:
-    """Which boxes stay, of boxes that lie group by group, each group by descending score."""
-    keep = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+Above = Callable[[Tensor, Tensor], Tensor]
+"""From (groups, n, ...) and (groups, m, ...) to (groups, n, m): which of the first suppress which of the second."""
+
+
+def keep_sorted(things: Shaped[Tensor, "n width"], groups: Int[Tensor, " n"], above: Above) -> Bool[Tensor, " n"]:
+    """Which things stay, of things that lie group by group, each group by descending score.
+
+    Args:
+        things: boxes, or pairs of boxes, as rows of numbers.
+        groups: only things of a group suppress each other.
+        above: whether the better of two suppresses the other.
+    """
+    keep = torch.zeros(len(things), dtype=torch.bool, device=things.device)
     sizes = torch.unique_consecutive(groups, return_counts=True)[1]
-    starts = sizes.cumsum(0) - sizes
+    starts = starts_of(sizes)
     # Groups of like size are padded to a common one, so that one crowded picture does not blow up all others.
     widths = 2 ** (sizes.clamp(min=4) - 1).double().log2().floor().long().add(1)
     for width in widths.unique().tolist():
         chosen = (widths == width).nonzero()[:, 0]
         width = min(width, int(sizes[chosen].max()))
         for part in chosen.split(max(1, _ENTRIES // min(width, _BLOCK) ** 2)):
-            places = torch.arange(width, device=boxes.device)
+            places = torch.arange(width, device=things.device)
             valid = places < sizes[part, None]
-            rows = (starts[part, None] + places).clamp(max=len(boxes) - 1)
-            keep[rows[valid]] = _greedy(boxes[rows], valid, threshold)[valid]
+            rows = (starts[part, None] + places).clamp(max=len(things) - 1)
+            keep[rows[valid]] = _greedy(things[rows], valid, above)[valid]
     return keep
 
 
 def _greedy(
-    boxes: Float[Tensor, "groups n 4"], valid: Bool[Tensor, "groups n"], threshold: float | int
+    things: Shaped[Tensor, "groups n width"], valid: Bool[Tensor, "groups n"], above: Above
 ) -> Bool[Tensor, "groups n"]:
-    """The greedy choice in every group; boxes by descending score, `valid` False for padding."""
+    """The greedy choice in every group; things by descending score, `valid` False for padding."""
     keep = torch.zeros_like(valid)
-    for start in range(0, boxes.shape[1], _BLOCK):
-        block = boxes[:, start : start + _BLOCK]
+    for start in range(0, things.shape[1], _BLOCK):
+        block = things[:, start : start + _BLOCK]
         free = valid[:, start : start + _BLOCK]
         for past in range(0, start, _BLOCK):
             earlier = slice(past, past + _BLOCK)
-            free = free & ~(_above(boxes[:, earlier], block, threshold) & keep[:, earlier, None]).any(1)
-        suppresses = _above(block, block, threshold).triu(1)
+            free = free & ~(above(things[:, earlier], block) & keep[:, earlier, None]).any(1)
+        suppresses = above(block, block).triu(1)
         chosen = free
         while True:
             new = free & ~(suppresses & chosen[:, :, None]).any(1)
@@ -109,7 +125,3 @@ def _greedy(
             chosen = new
         keep[:, start : start + _BLOCK] = chosen
     return keep
-
-
-def _above(first: Tensor, second: Tensor, threshold: float | int) -> Tensor:
-    return iou(first, second).double() > threshold
