@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lichen.errors import InputError
-from lichen.metrics.grounding import box_is_valid, referring, referring_masks
+from lichen.metrics.grounding import (
+    box_is_valid,
+    phrase_grounding,
+    pointing_game,
+    proposal_ceiling,
+    referring,
+    referring_masks,
+)
 
 NAN = float("nan")
 BOX = (0.0, 0.0, 10.0, 10.0)
@@ -123,3 +130,102 @@ def test_masks_that_cannot_be_measured() -> None:
         referring_masks([mask(1, 1)], [mask(0, 0)])
     with pytest.raises(InputError, match="got 1 for 0"):
         referring_masks([mask(1, 1)], [])
+
+
+def ranked(*rows: Tensor) -> Tensor:
+    return torch.stack(rows)
+
+
+PHRASES = torch.tensor([0, 1, 1, 2])
+TRUTHS = boxes((0, 0, 10, 10), (0, 0, 10, 10), (20, 0, 30, 10), (0, 0, 4, 4))
+"""One box, two far apart (around both: 30 by 10), one."""
+
+
+def test_phrases_by_both_protocols() -> None:
+    found = ranked(
+        boxes((0, 0, 10, 5), (0, 0, 1, 1)),
+        boxes((20, 0, 30, 10), (0, 0, 30, 10)),
+        boxes((0, 0, 1, 1), (NAN,) * 4),
+    )
+    scores = phrase_grounding(found, TRUTHS, PHRASES, kinds=["people", "people", "other"])
+    assert scores == {
+        "merged_acc50": pytest.approx(1 / 3),
+        "merged_acc50/people": 0.5,
+        "merged_acc50/other": 0.0,
+        "any_acc50": pytest.approx(2 / 3),
+        "any_acc50/people": 1.0,
+        "any_acc50/other": 0.0,
+        "merged_pointing": 1.0,
+        "any_pointing": 1.0,
+        "invalid": 0.0,
+        "phrases": 3.0,
+    }
+    many = torch.cat([found, torch.full((3, 3, 4), NAN)], 1)
+    more = phrase_grounding(many, TRUTHS, PHRASES)
+    assert more["merged_acc50"] == pytest.approx(1 / 3) and more["merged_acc50_top5"] == pytest.approx(2 / 3)
+    assert "any_acc50_top10" not in more and more["any_acc50_top5"] == pytest.approx(2 / 3)
+
+
+def test_answers_that_are_no_boxes() -> None:
+    found = ranked(boxes((NAN,) * 4), boxes((30, 0, 20, 10)), boxes((0, 0, 4, 4)))
+    scores = phrase_grounding(found, TRUTHS, PHRASES)
+    assert (scores["any_acc50"], scores["invalid"]) == (pytest.approx(1 / 3), 2.0)
+    assert scores["any_pointing"] == scores["merged_pointing"] == pytest.approx(1 / 3)
+
+
+def test_pointing() -> None:
+    points = torch.tensor([[10.0, 10.0], [15.0, 5.0], [NAN, NAN]])
+    assert pointing_game(points, TRUTHS, PHRASES, kinds=["a", "b", "b"]) == {
+        "any_pointing": pytest.approx(1 / 3),
+        "any_pointing/a": 1.0,
+        "any_pointing/b": 0.0,
+        "merged_pointing": pytest.approx(2 / 3),
+        "merged_pointing/a": 1.0,
+        "merged_pointing/b": 0.5,
+        "phrases": 3.0,
+    }
+
+
+def test_what_given_boxes_allow() -> None:
+    proposals = boxes((0, 0, 10, 6), (20, 0, 30, 9), (0, 0, 30, 3), (9, 9, 10, 10))
+    owner = torch.tensor([0, 1, 1, 2])
+    found = proposal_ceiling(proposals, owner, TRUTHS, PHRASES, 3)
+    assert found == {"merged_ceiling": pytest.approx(1 / 3), "any_ceiling": pytest.approx(2 / 3)}
+    none = proposal_ceiling(proposals[:0], owner[:0], TRUTHS, PHRASES, 3)
+    assert none == {"merged_ceiling": 0.0, "any_ceiling": 0.0}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_phrases_one_by_one(seed: int) -> None:
+    chance = torch.Generator().manual_seed(seed)
+
+    def draw(count: int) -> Tensor:
+        low = torch.randint(0, 8, (count, 2), generator=chance).double()
+        return torch.cat([low, low + torch.randint(1, 8, (count, 2), generator=chance)], 1)
+
+    counts = torch.randint(1, 4, (5,), generator=chance)
+    phrase = torch.arange(5).repeat_interleave(counts)[torch.randperm(int(counts.sum()), generator=chance)]
+    truths, found = draw(len(phrase)), draw(5)
+    scores = phrase_grounding(found[:, None], truths, phrase)
+    any_right = merged_right = 0
+    for number in range(5):
+        own = truths[phrase == number]
+        around = torch.cat([own[:, :2].amin(0), own[:, 2:].amax(0)])[None]
+        any_right += referring(found[number : number + 1].expand(len(own), 4), own)["acc50"] > 0
+        merged_right += referring(found[number : number + 1], around)["acc50"] > 0
+    assert scores["any_acc50"] == any_right / 5 and scores["merged_acc50"] == merged_right / 5
+    ceiling = proposal_ceiling(found, torch.arange(5), truths, phrase, 5)
+    assert ceiling == {"merged_ceiling": scores["merged_acc50"], "any_ceiling": scores["any_acc50"]}
+
+
+def test_phrases_that_cannot_be_measured() -> None:
+    found = boxes(BOX, BOX, BOX)[:, None]
+    with pytest.raises(InputError, match="no phrase was given"):
+        phrase_grounding(found[:0], TRUTHS[:0], PHRASES[:0])
+    with pytest.raises(InputError, match="Phrase 1 has no annotated box"):
+        phrase_grounding(found, TRUTHS[[0, 3]], PHRASES[[0, 3]])
+    with pytest.raises(InputError, match="phrases 0 to 2 of 2"):
+        phrase_grounding(found[:2], TRUTHS, PHRASES)
+    with pytest.raises(InputError, match=r"row 0.*is inverted"):
+        pointing_game(torch.zeros(1, 2), boxes((5, 5, 1, 9)), PHRASES[:1])
