@@ -3,7 +3,8 @@
 # make lint    the first three alone
 # make clean   remove the environment and all caches
 #
-# PYTHON=/path/to/python3.11 chooses the interpreter; PYTEST_ARGS adds to the test command.
+# PYTHON=/path/to/python3.11 chooses the interpreter; PYTEST_ARGS adds to the test command, WORKERS says how many
+# processes share the tests.
 
 .POSIX:
 .SUFFIXES:
@@ -15,13 +16,15 @@ READY = .venv/lichen-ready
 PIP = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --disable-pip-version-check install -qq
 PYTEST_ARGS =
+# Processes that share the tests; each takes about 2 GiB of memory.
+WORKERS = 2
 
 demo: $(READY)
 	@$(BIN)/lichen demo
 
 test: lint
 	@echo "== tests"
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(READY)
 	@echo "== lint, types, layers"

@@ -13,7 +13,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Small matrices gain nothing from a second thread, and sums come out the same on every machine size.
 os.environ["OMP_NUM_THREADS"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
-os.environ.setdefault("LICHEN_CACHE", str(ROOT / ".pytest_cache" / "lichen"))
+# Of several processes of one test run each keeps its own: none may find what another has half written.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER and "LICHEN_CACHE" in os.environ:
+    os.environ["LICHEN_CACHE"] = str(Path(os.environ["LICHEN_CACHE"], WORKER))
+os.environ.setdefault("LICHEN_CACHE", str(ROOT / ".pytest_cache" / "lichen" / WORKER))
 
 # A shell lets what it starts in the background ignore Ctrl-C, and the tests of Ctrl-C may be started so.
 signal.signal(signal.SIGINT, signal.default_int_handler)

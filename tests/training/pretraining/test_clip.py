@@ -16,8 +16,8 @@ from lichen.data.playground.dataset import Playground
 from lichen.training.pretraining import measuring as module
 from lichen.training.pretraining.__main__ import main
 from lichen.training.pretraining.clip import Captions, make_clip, train_clip
-from lichen.training.pretraining.measuring import crop, embed_texts, measure_clip
-from lichen.training.pretraining.pictures import MEAN, STD, drawn
+from lichen.training.pretraining.measuring import embed_texts, measure_clip
+from lichen.training.pretraining.pictures import drawn
 from lichen.training.pretraining.words import learn_tokenizer
 
 from .tiny import CLIP
@@ -96,15 +96,6 @@ def test_measuring_embeddings_that_are_right(monkeypatch: pytest.MonkeyPatch) ->
     assert found["text_to_image_r1"] == found["image_to_text_r1"] == pytest.approx(400 / 6)
     assert found["text_to_image_r5"] == 100.0
     assert found["crop_accuracy"] == 100.0 and found["crops"] == len(truths)
-
-
-def test_a_crop_is_the_square_around_the_box() -> None:
-    ramp = torch.arange(100, dtype=torch.uint8).expand(100, 100)[..., None].repeat(1, 1, 3)
-    # 20 wide, 10 high around (50, 30), no margin: columns 40 to 60 stretched over 10 pixels.
-    found = crop(ramp, (40.0, 25.0, 60.0, 35.0), 10, margin=0.0)
-    assert found.shape == (1, 3, 10, 10)
-    values = (found[0, 0, 0] * STD + MEAN) * 255
-    torch.testing.assert_close(values, 40 + 2 * torch.arange(10) + 0.5, atol=1e-3, rtol=0)
 
 
 def test_the_command_publishes_a_clip_that_transformers_reads(

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import InputError, pick
 from ...scene import Label, Scene
 from ...scene.jsonl import read_jsonl
@@ -16,6 +14,7 @@ from ..config import DataConfig
 from ..dataset import Dataset
 from ..splits import existing
 from .dataset import SIZES, SPLITS, Playground
+from .kept import kept
 from .make import GENERATOR, check
 from .world import BACKGROUNDS, CLASSES, PREDICATES
 
@@ -84,9 +83,8 @@ def _fresh(config: DataConfig, names: dict[str, str]) -> dict[str, Part]:
     parts = {}
     for split, name in names.items():
         playground = Playground(config.seed, name, size, config.pixels, config.pixels)
-        made = list(playground)
-        pixels = np.stack([picture for picture, _ in made])
-        parts[split] = Part(f"the playground ({name})", [scene for _, scene in made], pixels=pixels)
+        found = kept(playground)
+        parts[split] = Part(f"the playground ({name})", list(found.scenes), pixels=found.pixels)
     return parts
 
 

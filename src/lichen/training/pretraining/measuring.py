@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast, VisionTextDualEncoderModel
 
 from ...data.playground.dataset import Playground
 from ...data.playground.world import CLASSES
+from ...regions.crops import resampled_crops
 from .pictures import Drawn, drawn, to_model
 
 _AT_ONCE = 256
@@ -75,27 +76,16 @@ def _name_crops(
 ) -> dict[str, float]:
     """Zero-shot classification of what the entities' boxes hold."""
     names = list(CLASSES)
-    crops, truths = [], []
+    crops: list[Tensor] = []
+    truths: list[int] = []
     for row, scene in enumerate(data.scenes):
-        for entity in scene.entities:
-            if entity.box is not None and entity.label in names:
-                crops.append(crop(torch.from_numpy(np.array(data.pixels[row])), entity.box, size))
-                truths.append(names.index(entity.label))
+        known = [entity for entity in scene.entities if entity.box is not None and entity.label in names]
+        pixels = to_model(torch.from_numpy(np.array(data.pixels[row : row + 1])))[0]
+        boxes = torch.tensor([entity.box for entity in known]).reshape(-1, 4)
+        crops.append(resampled_crops(pixels, boxes, size))
+        truths += [names.index(str(entity.label)) for entity in known]
     prompts = [embed_texts(model, tokenizer, [prompt.format(name) for name in names]) for prompt in CROP_PROMPTS]
     classes = torch.stack(prompts).mean(0)
     answers = (embed_pictures(model, torch.cat(crops)) @ classes.T).argmax(1)
     right = (answers == torch.tensor(truths)).float()
-    return {"crops": float(len(crops)), "crop_accuracy": 100 * float(right.mean()), "classes": float(len(names))}
-
-
-def crop(pixels: Tensor, box: Sequence[float], size: int, margin: float = 0.1) -> Float[Tensor, "1 3 size size"]:
-    """The square around a box with a margin, as a model sees it; what lies outside the picture repeats its edge."""
-    x0, y0, x1, y1 = box
-    half = max(x1 - x0, y1 - y0) * (0.5 + margin)
-    middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
-    height, width = pixels.shape[:2]
-    steps = (torch.arange(size) + 0.5) / size * 2 - 1
-    xs = (middle_x + half * steps) / width * 2 - 1
-    ys = (middle_y + half * steps) / height * 2 - 1
-    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], -1)[None]
-    return torch.nn.functional.grid_sample(to_model(pixels[None]), grid, padding_mode="border", align_corners=False)
+    return {"crops": float(len(truths)), "crop_accuracy": 100 * float(right.mean()), "classes": float(len(names))}

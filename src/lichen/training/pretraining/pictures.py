@@ -1,39 +1,26 @@
-"""The playground's pictures as a model is trained on them: drawn once, kept in a cache, read from there."""
+"""The playground's pictures as a model is trained on them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from ...backbones.embedded.loading import cache_root
 from ...backbones.embedded.pooled_resnet import PooledResNetConfig
 from ...data.playground.dataset import Playground
-from ...data.playground.world import VERSION
-from ...files import write_atomic
-from ...scene import Scene
+from ...data.playground.kept import Kept, Progress, kept
 
 MEAN, STD = 0.5, 0.25
 """Of all channels: models see (value / 255 - MEAN) / STD."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Pictures of one split with what is known of them."""
-
-    pixels: UInt8[np.ndarray, "pictures height width 3"]
-    scenes: tuple[Scene, ...]
-
-    def __len__(self) -> int:
-        return len(self.scenes)
+class Drawn(Kept):
+    """Pictures of one split with what is known of them, in batches."""
 
     def batch(self, rows: np.ndarray) -> Float[Tensor, "pictures 3 height width"]:
         """Some pictures as a model sees them."""
@@ -86,26 +73,5 @@ def drawn(playground: Playground, progress: Progress | None = None) -> Drawn:
         playground: which.
         progress: told how many of how many pictures are there.
     """
-    of = playground
-    told = json.dumps([VERSION, of.seed, of.split, len(of), of.width, of.height])
-    folder = cache_root() / "playground" / hashlib.sha256(told.encode()).hexdigest()[:16]
-    pixels, scenes = folder / "pixels.npy", folder / "scenes.jsonl"
-    # Scenes are written last: where they are, all is.
-    if not scenes.is_file():
-        _draw(playground, pixels, scenes, progress)
-    lines = scenes.read_text("utf-8").splitlines()
-    return Drawn(np.load(pixels, mmap_mode="r", allow_pickle=False), tuple(map(Scene.from_json, lines)))
-
-
-def _draw(playground: Playground, pixels: Path, scenes: Path, progress: Progress | None) -> None:
-    pixels.parent.mkdir(parents=True, exist_ok=True)
-    shape = (len(playground), playground.height, playground.width, 3)
-    file = np.lib.format.open_memmap(pixels, mode="w+", dtype=np.uint8, shape=shape)
-    lines = []
-    for row, (picture, scene) in enumerate(playground):
-        file[row] = picture
-        lines.append(scene.to_json())
-        if progress is not None:
-            progress(row + 1, len(playground))
-    file.flush()
-    write_atomic(scenes, "\n".join(lines).encode())
+    found = kept(playground, progress)
+    return Drawn(found.pixels, found.scenes)
