@@ -179,3 +179,18 @@ def test_real_captions(shared_data: Path) -> None:
     assert {split: len(rows) for split, rows in dataset.splits.items()} == {"train": 235, "dev": 26, "test": 100}
     texts, ids = dataset.captions("test")
     assert len(texts) == len(set(ids)) == 501 and all(text == text.strip() for text in texts)
+
+
+def test_captions_with_the_boxes_of_their_pictures(folder: Path) -> None:
+    listed = instances()
+    listed["images"] = listed["images"][:5]
+    listed["annotations"][0]["bbox"] = [6, 1, 9, 2]
+    listed["annotations"][1]["bbox"] = [20, 20, 3, 3]
+    (folder / "instances.json").write_text(json.dumps(listed))
+    dataset = captions_of(folder, instances="instances.json")
+    assert dataset.classes == () and all(scene.size == (8, 6) for scene in dataset.scenes)
+    first, last = dataset.scenes[0], dataset.scenes[-1]
+    assert first.captions == ("a cat", "two") and [thing.label for thing in first.entities] == ["person", "person"]
+    assert first.entities[0].box == (6.0, 1.0, 8.0, 3.0), "cut to the picture; one outside it is left out"
+    assert last.id == "6.jpg" and last.entities == (), "nobody looked for boxes in it"
+    assert captions_of(folder).scenes[0].entities == ()

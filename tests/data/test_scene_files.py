@@ -11,7 +11,7 @@ from PIL import Image
 from lichen.data.config import DataConfig
 from lichen.data.readers import load
 from lichen.errors import InputError
-from lichen.scene import Label, Question, Scene
+from lichen.scene import Entity, Expression, Label, Phrase, Question, Scene
 from lichen.scene.jsonl import write_jsonl
 
 SCENES = [
@@ -54,3 +54,16 @@ def test_what_is_no_scene_or_has_no_picture_is_told(tmp_path: Path) -> None:
     write_jsonl(path, [Scene("t", text="words")])
     with pytest.raises(InputError, match="the scene 't' has no picture"):
         load(DataConfig("scenes", path=str(path)))
+
+
+def test_expressions_may_stand_for_captions(tmp_path: Path) -> None:
+    things = (Entity("man", (0.0, 0.0, 2.0, 2.0)), Entity("dog", (3.0, 0.0, 5.0, 2.0)))
+    said = (Expression("the dog", 1), Expression("left", 0))
+    scenes = [replace(scene, entities=things, captions=("a man",), expressions=said) for scene in SCENES]
+    path = str(write(tmp_path, scenes))
+    (found, *_) = load(DataConfig("scenes", path=path, expressions=True, holdout=0.0)).scenes
+    assert found.captions == ("the dog", "left") and found.expressions == said
+    assert found.phrases == (Phrase(0, 0, 7, (1,)), Phrase(1, 0, 4, (0,)))
+    assert load(DataConfig("scenes", path=path, holdout=0.0)).scenes[0].captions == ("a man",)
+    with pytest.raises(InputError, match="means nothing for kind = 'table'"):
+        DataConfig("table", path=path, expressions=True)

@@ -29,7 +29,7 @@ def test_batches_of_examples(live: bool, pairs: Recipe) -> None:
     prepared = prepare(replace(pairs, store=replace(pairs.store, live=live)))
     examples = prepared.examples("train")
     layers = dict.fromkeys(prepared.sources, (2, 3))
-    batches = Batches(examples, prepared.sources, layers)
+    batches = Batches(examples, prepared.sources, layers, prepared.task.told)
     batch = batches([4, 1, 2])
     assert batch["rows"].tolist() == [4, 1, 2]
     assert batch["targets"]["group"].tolist() == examples.targets["group"][[4, 1, 2]].tolist()
@@ -44,7 +44,9 @@ def test_batches_of_examples(live: bool, pairs: Recipe) -> None:
 def test_dev_rows_follow_those_of_training(pairs: Recipe) -> None:
     prepared = prepare(pairs)
     layers = {"image": (3,), "text": (3,)}
-    train_side, dev = (Batches(prepared.examples(split), prepared.sources, layers) for split in ("train", "dev"))
+    train_side, dev = (
+        Batches(prepared.examples(split), prepared.sources, layers, prepared.task.told) for split in ("train", "dev")
+    )
     start = len(train_side.examples)
     rows = shifted(dev.dataset(), start)
     assert rows.rows[0] == start and rows.ids == dev.examples.names
@@ -58,4 +60,4 @@ def test_dev_rows_follow_those_of_training(pairs: Recipe) -> None:
 def test_pictures_need_no_lengths(tmp_path: Path) -> None:
     prepared = prepare(tiny_recipes.classify(tmp_path, "vit", store={"live": True}))
     assert isinstance(prepared.sources["input"].inputs, ImageInputs)
-    assert Batches(prepared.examples("train"), prepared.sources, {}).dataset().lengths is None
+    assert Batches(prepared.examples("train"), prepared.sources, {}, prepared.task.told).dataset().lengths is None

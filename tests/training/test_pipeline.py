@@ -423,7 +423,9 @@ def test_settings_reach_the_trainer(place: dict[str, Recipe], tmp_path: Path) ->
 def trainer_of(prepared: Prepared, folder: Path) -> Any:
     model, records = fit(prepared, 0)
     layers = {part: record.layers for part, record in records.items()}
-    train_side, dev = (Batches(prepared.examples(split), prepared.sources, layers) for split in ("train", "dev"))
+    train_side, dev = (
+        Batches(prepared.examples(split), prepared.sources, layers, prepared.task.told) for split in ("train", "dev")
+    )
     return make_trainer(prepared, model, train_side, dev, folder, quiet=True)
 
 

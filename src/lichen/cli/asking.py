@@ -1,26 +1,27 @@
-"""What `lichen predict` does with a run that writes: questions from the command line, answers for every picture."""
+"""What `lichen predict` does with a run that is asked: questions, captions and boxes in, answers for every picture."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import BadSample, InputError, pick
 from .given import check_name, picture_files
 from .recipes import listed_skips, showing_passes
 
 if TYPE_CHECKING:
-    from ..scene import Scene
+    from ..scene import Phrase, Relation, Scene
     from ..tasks.written.asked import Query
     from ..training.run import Run
 
 ALIASES = {"refer": "aref", "describe": "gcap", "answer": "vqa", "read": "ocr"}
 """Plain words for tasks."""
-_OPTIONS = ("question", "expression", "box", "task")
+_FOR = {"question": "write", "expression": "write", "box": "write", "task": "write", "caption": "ground"}
+"""Options that only one task takes."""
 _GIVEN_FOR = {"question": "vqa", "expression": "aref", "box": "gcap"}
-_TOGETHER = 32
-"""Pictures that are in memory at a time."""
 
 
 def add_questions(parser: argparse.ArgumentParser) -> None:
@@ -38,17 +39,37 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", action="append", default=[], metavar="X1,Y1,X2,Y2", help=f"what to describe, in pixels{more}"
     )
+    parser.add_argument(
+        "--caption", action="append", default=[], metavar="TEXT", help=f"whose phrases to find the boxes of{more}"
+    )
+    parser.add_argument(
+        "--detector",
+        metavar="NAME",
+        help="what finds boxes in pictures that bring none: embedded:ssd-mobilenet, embedded:playground-detector, a "
+        "folder or a hub id (default: what the run was trained with)",
+    )
 
 
-def refuse_questions(args: argparse.Namespace, kind: str) -> None:
-    """Make sure that a run without a decoder is asked none of these.
+def refuse_questions(args: argparse.Namespace, kind: str, boxes: bool) -> None:
+    """Make sure that a run is not asked what only another kind of run answers.
+
+    Args:
+        args: of the command line.
+        kind: name of the run's task.
+        boxes: whether it reads boxes.
 
     Raises:
         InputError: it is.
     """
-    for name in _OPTIONS:
-        if getattr(args, name):
-            raise InputError(f"This run was trained to {kind} and takes no --{name}. A run that writes does.")
+    for name, task in _FOR.items():
+        if getattr(args, name) and task != kind:
+            raise InputError(f"This run was trained to {kind} and takes no --{name}. A run trained to {task} does.")
+    for words in args.caption:
+        _words("--caption", words)
+    if args.graph is not None and not (boxes or kind == "write"):
+        raise InputError(f"This run was trained to {kind} and finds no things to join, so it takes no --graph.")
+    if args.detector is not None and not boxes:
+        raise InputError(f"This run was trained to {kind} and reads no boxes, so it takes no --detector.")
 
 
 def queries_of(tasks: Sequence[str], args: argparse.Namespace) -> list[Query]:
@@ -105,45 +126,59 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def written(run: Run, inputs: Sequence[str], queries: Sequence[Query]) -> tuple[list[Scene], dict[str, str]]:
+def given_scenes(inputs: Sequence[str], captions: Sequence[str] = ()) -> list[Scene]:
+    """A scene for each picture; files of Scenes bring their boxes and captions along.
+
+    Args:
+        inputs: pictures, folders of pictures, files of Scenes (.jsonl), whose pictures lie beside them.
+        captions: put to every picture, in place of what it brings.
+
+    Raises:
+        InputError: a file that cannot be read, or a scene without a picture.
+    """
+    from ..data.scene_files import SUFFIXES, placed
+    from ..scene import Scene
+    from ..scene.jsonl import read_jsonl
+
+    found: list[Scene] = []
+    files = [name for name in inputs if name.lower().endswith(SUFFIXES)]
+    for name in files:
+        found += [placed(scene, None, Path(name)) for scene in read_jsonl(Path(name))]
+    found += [Scene(name, image=name) for name in picture_files([name for name in inputs if name not in files])]
+    if captions:
+        found = [replace(scene, captions=tuple(captions), phrases=()) for scene in found]
+    return list({scene.id: scene for scene in found}.values())
+
+
+def asked_of_run(
+    run: Run, scenes: Sequence[Scene], queries: Sequence[Query], detector: str | None
+) -> tuple[list[Scene], dict[str, str]]:
     """Scenes with answers, and the inputs that could not be used with the reason.
+
+    Args:
+        run: that takes questions or boxes.
+        scenes: of pictures.
+        queries: for a run that writes.
+        detector: of boxes that the scenes lack; None takes what the run was trained with.
 
     Raises:
         InputError: no input can be used, or a box lies outside a picture.
     """
-    from ..data.dataset import Dataset
-    from ..data.pictures import open_picture
-    from ..scene import Scene
-    from ..tasks.task import Preparation
+    from ..training.asking import TOGETHER, ask
 
-    files = picture_files(inputs)
-    found = tuple(Scene(name, image=name) for name in files)
-    dataset = Dataset(found, {"test": tuple(range(len(found)))})
-    prepared = {}
-    for part, record in run.parts.items():
-        how = Preparation(run.backbone(part).processor, record.backbone.size, record.backbone.max_tokens)
-        prepared[part] = run.task.inputs(dataset, part, how)
-    answered: list[Scene] = []
     skipped: dict[str, str] = {}
-    with showing_passes(quiet=len(found) <= _TOGETHER, keeps=False) as report:
-        for start in range(0, len(found), _TOGETHER):
-            scenes: list[Scene] = []
-            samples: dict[str, list[Any]] = {part: [] for part in prepared}
-            for row in range(start, min(start + _TOGETHER, len(found))):
-                try:
-                    check_name(found[row].id)
-                    size = open_picture(files[row], found[row].id).size
-                    ready = {part: each[row] for part, each in prepared.items()}
-                except BadSample as bad:
-                    skipped[bad.id] = bad.reason
-                    continue
-                scenes.append(Scene(found[row].id, image=files[row], size=size))
-                for part, sample in ready.items():
-                    samples[part].append(sample)
-            if scenes:
-                answered += run.respond(samples, scenes, queries)
-            if report is not None:
-                report("inputs", min(start + _TOGETHER, len(found)), len(found))
+    usable = []
+    for scene in scenes:
+        try:
+            check_name(scene.id)
+            usable.append(scene)
+        except BadSample as bad:
+            skipped[bad.id] = bad.reason
+    boxes = None if detector is None else replace(run.head.boxes, source=detector)
+    with showing_passes(quiet=len(usable) <= TOGETHER, keeps=False) as report:
+        told = None if report is None else (lambda done, total: report("inputs", done, total))
+        answered, bad_pictures = ask(run, usable, queries, boxes=boxes, report=told)
+    skipped |= bad_pictures
     if not answered:
         raise InputError(f"None of the inputs can be used. {listed_skips(skipped)}")
     return answered, skipped
@@ -164,13 +199,37 @@ def answers_table(scenes: Sequence[Scene], top: int) -> str:
 def _answers(scene: Scene, top: int) -> list[str]:
     lines = [f"{label.name} {label.score:.2f}" for label in scene.labels[:top] if label.score is not None]
     lines = ["   ".join(lines)] if lines else []
-    lines += scene.captions
+    # A caption that was given is no answer; its phrases are.
+    lines += scene.captions if not scene.phrases else ()
     lines += [f"{question.text} {', '.join(question.answers)}" for question in scene.questions]
     lines += [line.text for line in scene.lines]
     spoken = {expression.entity for expression in scene.expressions}
     lines += [f"{each.text}: {_place(scene, each.entity)}" for each in scene.expressions]
     entities = [n for n, entity in enumerate(scene.entities) if n not in spoken]
+    lines += [f"{_words_of(scene, each)}: {_place_of(scene, each)}" for each in scene.phrases]
+    lines += [_relation(scene, each) for each in scene.relations[:top]]
+    if scene.phrases or scene.relations:
+        return lines
     return lines + [f"{scene.entities[n].label or 'box'}: {_place(scene, n)}" for n in entities]
+
+
+def _words_of(scene: Scene, phrase: Phrase) -> str:
+    return scene.captions[phrase.caption][phrase.start : phrase.end]
+
+
+def _place_of(scene: Scene, phrase: Phrase) -> str:
+    """Box and score of a phrase."""
+    if not phrase.entities:
+        return "no box to choose from"
+    score = "" if phrase.score is None else f" ({phrase.score:.2f})"
+    return "; ".join(_place(scene, number) for number in phrase.entities) + score
+
+
+def _relation(scene: Scene, relation: Relation) -> str:
+    """Two things by name and place, what joins them, and how sure that is."""
+    ends = [f"{scene.entities[end].label or 'thing'} {end}" for end in (relation.subject, relation.object)]
+    score = "" if relation.score is None else f" ({relation.score:.2f})"
+    return f"{ends[0]} {relation.predicate} {ends[1]}{score}"
 
 
 def _place(scene: Scene, number: int) -> str:

@@ -122,7 +122,10 @@ def _methods(plan: Plan) -> list[str]:
             f"{rows[0][0]} on the longest batch ({plan.longest.tokens:,} tokens): kept "
             f"{size(plan.longest.kept_bytes)}, peak {size(plan.longest.peak_bytes)}"
         )
-    lines.append("kept, grad+Adam: counted on the first batch. peak: tensors of that step. Times: estimates, rough.")
+    if rows:
+        lines.append(
+            "kept, grad+Adam: counted on the first batch. peak: tensors of that step. Times: estimates, rough."
+        )
     for method in plan.methods:
         if method.problem is not None:
             lines += textwrap.wrap(f"{method.method}: {method.problem}", WIDTH, subsequent_indent="  ")

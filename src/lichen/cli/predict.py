@@ -6,11 +6,13 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
-from .asking import add_questions, answers_table, queries_of, refuse_questions, written
+from ..scene.graph_files import GRAPHS
+from .asking import add_questions, answers_table, asked_of_run, given_scenes, queries_of, refuse_questions
 from .given import Thumbnails, check_name, check_target, picture_files, read_texts
 from .recipes import listed_skips, showing_passes, silence_libraries
 
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 HELP = (
     "Answer for pictures (files or folders of them) or texts (given in quotes; files with one text on each line; CSV, "
     "TSV or JSONL with a column of texts). A run that retrieves ranks the inputs for each --query; one that writes is "
-    "told what to write by --task, --question, --expression or --box. Inputs that cannot be used are left out and "
-    "named. Prints a table; --json and --draw leave more."
+    "told what to write by --task, --question, --expression or --box; one that grounds phrases is given a --caption. "
+    "Files of Scenes (.jsonl) bring boxes and captions along. Inputs that cannot be used are left out and named. "
+    "Prints a table; --json, --draw and --graph leave more."
 )
 EPILOG = """examples:
   lichen predict runs/shapes holiday/ cat.jpg --draw answer.png
@@ -33,7 +36,9 @@ EPILOG = """examples:
   lichen predict runs/photos holiday/ --query "a dog on a beach" --top 5
   lichen predict runs/playground street.png --task caption --draw answer.png
   lichen predict runs/playground street.png --question "how many dogs are there?"
-  lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png"""
+  lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png
+  lichen predict runs/graphs street.jpg --detector embedded:ssd-mobilenet --draw answer.png --graph street.graphml
+  lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png"""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
 _TOGETHER = 64
@@ -53,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", default="text", metavar="NAME", help="of the texts in a table (default text)")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the answers: .png, .jpg, .webp, .pdf or .svg")
     parser.add_argument("--json", metavar="FILE", help="write a Scene in JSON on each line; - prints them instead")
+    parser.add_argument(
+        "--graph",
+        type=Path,
+        metavar="FILE",
+        help="write boxes and relations as a graph: .graphml, or .dot for Graphviz",
+    )
     parser.add_argument("--top", type=int, default=3, metavar="N", help="answers shown of each input (default 3)")
 
 
@@ -61,10 +72,13 @@ def run(args: argparse.Namespace) -> int:
     if args.top < 1:
         raise InputError(f"--top must be at least 1; got {args.top}.")
     from ..figures import check_can_draw
+    from ..tasks.task import Responding
     from ..training.run import Run
 
     if args.json not in (None, "-"):
         check_target("--json", Path(args.json))
+    if args.graph is not None:
+        check_target("--graph", args.graph, tuple(GRAPHS))
     if args.draw is not None:
         check_can_draw()
         check_target("--draw", args.draw, DRAWN)
@@ -75,21 +89,27 @@ def run(args: argparse.Namespace) -> int:
         raise InputError('This run retrieves: say what to search for among the inputs, --query "a dog on a beach".')
     if args.query and kind != "retrieve":
         raise InputError(f"This run was trained to {kind} and takes no --query.")
-    if kind == "write":
-        scenes, skipped = written(trained, args.inputs, queries_of(trained.head.decoder.tasks, args))
+    task: Any = trained.task
+    asked = isinstance(task, Responding)
+    refuse_questions(args, kind, asked and task.reads_boxes)
+    if asked:
+        queries = queries_of(trained.head.decoder.tasks, args) if kind == "write" else []
+        scenes, skipped = asked_of_run(trained, given_scenes(args.inputs, args.caption), queries, args.detector)
         pictures: list[str] = []
     else:
-        refuse_questions(args, kind)
         scenes, skipped, pictures = answer(trained, args.inputs, args.query, args.column)
     if skipped:
         print(f"lichen: {listed_skips(skipped)}", file=sys.stderr)
     lines = [scene.to_json() for scene in scenes]
-    shown = answers_table(scenes, args.top) if kind == "write" else table(scenes, args.top)
+    shown = answers_table(scenes, args.top) if asked else table(scenes, args.top)
     print("\n".join(lines) if args.json == "-" else shown)
     if args.json not in (None, "-"):
         _write(Path(args.json), ("\n".join(lines) + "\n").encode())
     if args.draw is not None:
-        _draw(args.draw, scenes, Thumbnails(pictures), kind)
+        drawn = [replace(scene, relations=scene.relations[: args.top]) for scene in scenes]
+        _draw(args.draw, drawn, Thumbnails(pictures), "scenes" if asked else kind)
+    if args.graph is not None:
+        _write(args.graph, GRAPHS[args.graph.suffix.lower()](scenes).encode())
     return 0
 
 
@@ -187,7 +207,7 @@ def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, kind: str) 
         with warnings.catch_warnings():
             # The font of figures lacks many scripts; a box stands for what it cannot draw, and the table has the text.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
-            if kind == "write":
+            if kind == "scenes":
                 draw_scenes(scenes, path)
             else:
                 (draw_ranking if kind == "retrieve" else draw_labels)(scenes, pictures, path)

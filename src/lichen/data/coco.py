@@ -1,23 +1,29 @@
-"""The JSON files of COCO: which categories a picture shows (`coco-labels`), and its captions (`coco-captions`)."""
+"""The JSON files of COCO: which categories a picture shows (`coco-labels`), and its captions (`coco-captions`).
+
+Captions may bring the boxes of the same pictures along, out of a second file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import BadSample, InputError, nearest
 from ..features.skipped import Tally
-from ..scene import Scene
+from ..scene import Entity, Scene
 from .assemble import Part, assemble
 from .config import DataConfig
 from .dataset import SPLITS, Dataset
-from .formats.coco_file import CocoFile, CocoImage, read_coco
+from .formats.coco_file import CocoBox, CocoFile, CocoImage, add_boxes, keep_box, read_coco
 from .formats.fields import Fields, to_id
 from .formats.json_stream import read_json
 from .formats.problems import Problems
+from .formats.things import Things
 from .labels import to_labels
 from .splits import ALIASES, existing
+
+T = TypeVar("T")
 
 
 def read_categories(config: DataConfig) -> Dataset:
@@ -45,15 +51,31 @@ def read_categories(config: DataConfig) -> Dataset:
 def read_captions(config: DataConfig) -> Dataset:
     """Pictures with their captions, in the order of the file, without blanks around them.
 
+    With `data.instances` they also have the boxes that this file lists for them, cut to the picture; a picture that it
+    does not list has none.
+
     Raises:
         InputError: as `read_categories`.
     """
     file = _read(config, "captions", _caption, categories=False)
+    boxes = CocoFile[CocoBox]("") if config.instances is None else _read(config, "instances", keep_box)
     scenes = {
-        key: _scene(config, image, captions=[text for _, text in file.annotations.get(key, ())])
+        key: _scene(
+            config,
+            image,
+            captions=[text for _, text in file.annotations.get(key, ())],
+            entities=_entities(boxes, key, image),
+        )
         for key, image in file.images.items()
     }
     return assemble(config, _parts(config, file.name, scenes), labelled=False)
+
+
+def _entities(file: CocoFile[CocoBox], key: str, image: CocoImage) -> list[Entity]:
+    """The boxes of a picture. Those that lie outside it, or have no area, are left out."""
+    things = Things(Problems())
+    add_boxes(things, file, key, image.size, file.categories)
+    return things.entities
 
 
 def _caption(fields: Fields) -> str | None:
@@ -62,8 +84,8 @@ def _caption(fields: Fields) -> str | None:
 
 
 def _read(
-    config: DataConfig, setting: str, keep: Callable[[Fields], str | None], *, categories: bool = True
-) -> CocoFile[str]:
+    config: DataConfig, setting: str, keep: Callable[[Fields], T | None], *, categories: bool = True
+) -> CocoFile[T]:
     """The file of a setting. The first fault in it stops: what is learnt and measured rests on all of it."""
     if config.path is None:
         raise InputError(f"kind = {config.kind!r} needs data.path, the folder of the pictures.")
@@ -74,12 +96,20 @@ def _read(
     return read_coco(existing(f"data.{setting}", value), Problems(strict=True), keep, categories=categories)
 
 
-def _scene(config: DataConfig, image: CocoImage, labels: Sequence[str] = (), captions: Sequence[str] = ()) -> Scene:
+def _scene(
+    config: DataConfig,
+    image: CocoImage,
+    labels: Sequence[str] = (),
+    captions: Sequence[str] = (),
+    entities: Sequence[Entity] = (),
+) -> Scene:
     kept = {} if image.size is None else {"width": image.size[0], "height": image.size[1]}
     return Scene(
         image.file_name,
         image=str(Path(config.path or "") / image.file_name),
+        size=image.size,
         captions=tuple(captions),
+        entities=tuple(entities),
         labels=to_labels(labels),
         metadata={"image_id": image.id, **kept},
     )

@@ -20,12 +20,12 @@ KINDS: dict[str, frozenset[str]] = {
     "pairs": _FILES | {"query", "answer", "id"},
     "image-pairs": _FILES | {"image", "answer", "images", "id"},
     "coco-labels": _FILES | {"instances", "splits"},
-    "coco-captions": _FILES | {"captions", "splits"},
+    "coco-captions": _FILES | {"captions", "instances", "splits"},
     "npz": _FILES,
     "digits": frozenset(),
     "datasets": _FILES | _LABELS | {"text", "image", "subset", "revision"},
     "playground": _FILES | {"size", "pixels", "label"},
-    "scenes": _FILES | {"images", "multi_label", "classes"},
+    "scenes": _FILES | {"images", "multi_label", "classes", "expressions"},
     "easy-vqa": frozenset(),
 }
 """Settings that each kind reads, beside those that all of them read."""
@@ -62,7 +62,7 @@ class DataConfig:
     captions: str | None = None
     """coco-captions: the captions JSON."""
     instances: str | None = None
-    """coco-labels: the instances JSON."""
+    """coco-labels: the instances JSON; coco-captions: the same, where boxes are wanted beside the captions."""
     splits: str | None = None
     """coco: JSON object with lists of image ids by split; without it all pictures are training samples."""
     text: str = "text"
@@ -93,6 +93,8 @@ class DataConfig:
     """At most this many training samples, drawn after dev and test were held out, class by class in proportion."""
     eval_limit: int | None = None
     """At most this many samples of dev and of test each."""
+    expressions: bool = False
+    """scenes: take the expressions of boxes in place of captions, each as one phrase that means its box."""
     subset: str | None = None
     """datasets: name of the configuration on the hub."""
     revision: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -126,6 +127,22 @@ class Dataset:
         if scene.image is None:
             raise InputError(f"{scene.id!r} is a text, not a picture. Choose a text backbone for this data set.")
         return open_picture(scene.image, scene.id, size=size)
+
+    def picture_digest(self, rows: Sequence[int]) -> bytes:
+        """SHA-256 over what the pictures of rows are; of files their size stands for the contents."""
+        digest = hashlib.sha256()
+        if self.pixels is not None:
+            for row in rows:
+                digest.update(self.pixels[row].tobytes())
+            return digest.digest()
+        for row in rows:
+            picture = self.scenes[row].image if self.encoded is None else self.encoded[row]
+            if isinstance(picture, bytes):
+                digest.update(hashlib.sha256(picture).digest())
+                continue
+            path = Path(picture or "")
+            digest.update(f"{path.stat().st_size if path.is_file() else 0}\0".encode())
+        return digest.digest()
 
     def texts(self, rows: Iterable[int]) -> list[str]:
         """Texts of rows.

@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import BadSample, InputError
 from .dataset import Dataset
@@ -178,6 +178,28 @@ class TextInputs(_Samples):
         return torch.tensor(
             [0 if isinstance(entry, BadSample) else len(entry[0]) for entry in found], dtype=torch.int64
         )
+
+    def offsets(self, texts: Sequence[str]) -> Int[Tensor, "texts tokens 2"]:
+        """First character of every token of some texts, cut and padded as the samples are, and one past its last.
+
+        Raises:
+            InputError: a tokenizer that does not know where its tokens stand.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            raise InputError(
+                f"A {type(self.tokenizer).__name__} does not say where its tokens stand in a text. Choose a backbone "
+                "with a fast tokenizer (tokenizer.json)."
+            )
+        found = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.max_tokens,
+            padding=False,
+            return_offsets_mapping=True,
+        )
+        # Batches are padded on the right, whatever the tokenizer would do.
+        rows = [torch.tensor(row, dtype=torch.int64).reshape(-1, 2) for row in found["offset_mapping"]]
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True) if rows else torch.zeros(0, 0, 2, dtype=torch.int64)
 
     def _sample(self, place: int) -> dict[str, Tensor]:
         entry = self._entry(place)

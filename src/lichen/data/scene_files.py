@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadSample, InputError
 from ..features.skipped import Tally
-from ..scene import Scene
+from ..scene import Phrase, Scene
 from ..scene.jsonl import read_jsonl
 from .assemble import Part, assemble
 from .config import DataConfig
@@ -30,7 +30,9 @@ def read_scenes(config: DataConfig) -> Dataset:
     parts = {}
     for split, path in split_files(config, SUFFIXES).items():
         bad: list[BadSample] = []
-        scenes = [_placed(scene, config, path) for scene in read_jsonl(path, bad.append)]
+        scenes = [placed(scene, config.images, path) for scene in read_jsonl(path, bad.append)]
+        if config.expressions:
+            scenes = [spoken(scene) for scene in scenes]
         tally = Tally(len(scenes) + len(bad))
         for each in bad:
             tally.add(each)
@@ -45,8 +47,27 @@ def _all(parts: dict[str, Part]) -> Iterator[Scene]:
         yield from part.scenes
 
 
-def _placed(scene: Scene, config: DataConfig, path: Path) -> Scene:
-    """A scene whose picture has a whole path."""
+def spoken(scene: Scene) -> Scene:
+    """A scene whose captions are what people called its boxes, each of them one phrase that means its box.
+
+    So that referring expressions are learnt as phrases of captions are. Captions and phrases that were there go.
+    """
+    said = scene.expressions
+    phrases = tuple(Phrase(number, 0, len(each.text), (each.entity,)) for number, each in enumerate(said))
+    return replace(scene, captions=tuple(each.text for each in said), phrases=phrases)
+
+
+def placed(scene: Scene, images: str | None, path: Path) -> Scene:
+    """A scene whose picture has a whole path.
+
+    Args:
+        scene: as its file has it.
+        images: folder that pictures lie in; None: that of the file.
+        path: of the file.
+
+    Raises:
+        InputError: it has no picture.
+    """
     if scene.image is None:
         raise InputError(f"{str(path)!r}: the scene {scene.id!r} has no picture. Give scenes of pictures.")
-    return replace(scene, image=str(Path(config.images or path.parent) / scene.image))
+    return replace(scene, image=str(Path(images or path.parent) / scene.image))

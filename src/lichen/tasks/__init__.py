@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 from .classify import Classify
+from .ground import Ground
+from .relate import Relate
 from .retrieve import Retrieve
 from .task import Task
 from .write import Write
 
-TASKS: dict[str, type[Task]] = {"classify": Classify, "retrieve": Retrieve, "write": Write}
+TASKS: dict[str, type[Task]] = {
+    "classify": Classify,
+    "retrieve": Retrieve,
+    "write": Write,
+    "relate": Relate,
+    "ground": Ground,
+}
 """By the `task` of a recipe."""

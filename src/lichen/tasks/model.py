@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -23,9 +24,7 @@ class SideModel(nn.Module):
         self.sides = nn.ModuleDict(sides)
         self.head = head
 
-    def forward(
-        self, features: Mapping[str, Features], targets: Mapping[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
+    def forward(self, features: Mapping[str, Features], targets: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """Adapt the features of each part that is given and let the head answer.
 
         Args:

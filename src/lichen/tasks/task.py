@@ -25,12 +25,20 @@ from ..errors import InputError
 from ..heads.given import Given
 from ..heads.summary import Pooling
 from ..scene import Scene
+from .boxes import BoxesConfig
+from .grounded.config import GroundConfig
+from .model import SideModel
+from .related.config import RelateConfig
 from .written.config import WriteConfig
 
 Inputs = ImageInputs | TextInputs
 """What a backbone reads, sample by sample."""
 Fetch = Callable[[str, Tensor], Features]
 """Features of some rows of a part, from a store or from a live backbone."""
+
+
+Gathered = Callable[[str, int, int], Any]
+"""Told of long work: what is done, how many samples of it are done, how many there are."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,12 @@ class HeadConfig:
     """retrieve: epochs in which all negatives of a triplet count, before the hardest alone."""
     decoder: WriteConfig = field(default_factory=WriteConfig)
     """write: the decoder, a table of its own, [head.decoder]."""
+    graph: RelateConfig = field(default_factory=RelateConfig)
+    """relate: the scene graph head, [head.graph]."""
+    grounding: GroundConfig = field(default_factory=GroundConfig)
+    """ground: the grounding network, [head.grounding]."""
+    boxes: BoxesConfig = field(default_factory=BoxesConfig)
+    """relate, ground: where boxes come from, [head.boxes]."""
 
     def __post_init__(self) -> None:
         for name in ("dropout", "label_smoothing"):
@@ -151,6 +165,8 @@ class Task(ABC):
     """What `lichen predict` must be told beside the inputs, as an example."""
     least_batch: ClassVar[int] = 1
     """Samples that a batch needs."""
+    shapes_suffice: ClassVar[bool] = True
+    """Whether a step can be counted by shapes alone; not where what it computes depends on boxes and captions."""
 
     @staticmethod
     @abstractmethod
@@ -222,6 +238,19 @@ class Task(ABC):
             InputError: the data set has no such split.
         """
 
+    def gather(self, dataset: Dataset, report: Gathered | None = None) -> None:
+        """Find what examples need beside the data, such as boxes, and keep it for later; nothing by default.
+
+        Args:
+            dataset: whose every split is wanted.
+            report: told what is found, and how much of how much is done.
+        """
+        return None
+
+    def told(self, examples: Examples) -> dict[str, Any]:
+        """What the head is told of a batch of examples: tensors, or records with a method `to(device)`."""
+        return dict(examples.targets)
+
     def order(self, examples: Examples, seed: int) -> Order | None:
         """The order of training examples; None where all have their turn once in every epoch."""
         return None
@@ -268,6 +297,45 @@ class Task(ABC):
             outputs: of the model for these samples.
             scenes: what is known of them already.
         """
+
+
+class Responding(Task):
+    """A task whose answers take more than the outputs of a model: boxes of the pictures, or questions about them."""
+
+    reads_boxes: ClassVar[bool] = False
+    """Whether scenes must bring boxes."""
+
+    def known(self, scene: Scene) -> Scene:
+        """A scene without what the task has no name for; boxes that a detector found may be of any class."""
+        return scene
+
+    def lacking(self, scene: Scene) -> str | None:
+        """Why a scene cannot be answered, before its picture is looked at; None where it can."""
+        return None
+
+    @abstractmethod
+    def respond(
+        self, model: SideModel, features: Mapping[str, Features], scenes: Sequence[Scene], asked: Sequence[Any] = ()
+    ) -> list[Scene]:
+        """Scenes with answers.
+
+        Args:
+            model: trained, in eval mode.
+            features: of the pictures, by part.
+            scenes: what is known of them already; with sizes.
+            asked: what is wanted of each, where the task takes questions.
+
+        Raises:
+            InputError: something that the task does not know, or that lies outside a picture.
+        """
+
+    def answer(self, outputs: Mapping[str, Tensor], scenes: Sequence[Scene]) -> list[Scene]:
+        """Outputs alone are no answer.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"A run that was trained to {self.name} is asked by Run.respond, with scenes of its pictures.")
 
 
 def _listed(value: Any, most: int = 12) -> str:

@@ -27,7 +27,7 @@ from ..language.tokenizer import Tokenizer
 from ..scene import Entity, Expression, Question, Scene, TextLine
 from .model import SideModel
 from .retrieve import distinct
-from .task import Examples, Fetch, HeadConfig, Inputs, Order, Preparation, Task, evaluating, picture_inputs
+from .task import Examples, Fetch, HeadConfig, Inputs, Order, Preparation, Responding, Task, evaluating, picture_inputs
 from .written.answering import Answerer
 from .written.asked import Asked, Query, asked_of
 from .written.config import WriteConfig
@@ -43,7 +43,7 @@ _LEAKS = ("path", "contents", "looks")
 
 
 @dataclass(frozen=True)
-class Write(Task):
+class Write(Responding):
     """Texts about pictures."""
 
     name: ClassVar[str] = "write"
@@ -195,7 +195,7 @@ class Write(Task):
         return self.measure({"log_likelihood": torch.cat(found)}, examples.targets)
 
     def respond(
-        self, model: SideModel, features: Mapping[str, Features], scenes: Sequence[Scene], queries: Sequence[Query]
+        self, model: SideModel, features: Mapping[str, Features], scenes: Sequence[Scene], asked: Sequence[Any] = ()
     ) -> list[Scene]:
         """Scenes with the answers to some questions, each put to every picture.
 
@@ -203,26 +203,19 @@ class Write(Task):
             model: trained, in eval mode.
             features: of their pictures, by part.
             scenes: what is known of them already; with sizes.
-            queries: in the order in which answers are to stand.
+            asked: queries, in the order in which answers are to stand.
 
         Raises:
             InputError: a task that the decoder was not trained for, an empty question, or a box outside a picture.
         """
         memory = _remembered(model, features)
         found = list(scenes)
+        queries: Sequence[Query] = asked
         for query in queries:
-            asked = [query.about(scene, row) for row, scene in enumerate(scenes)]
-            answers = self.answerer.answer(_decoder(model), memory, asked, torch.arange(len(scenes)))
-            found = [_told(*each) for each in zip(found, answers, asked, strict=True)]
+            questions = [query.about(scene, row) for row, scene in enumerate(scenes)]
+            answers = self.answerer.answer(_decoder(model), memory, questions, torch.arange(len(scenes)))
+            found = [_told(*each) for each in zip(found, answers, questions, strict=True)]
         return found
-
-    def answer(self, outputs: Mapping[str, Tensor], scenes: Sequence[Scene]) -> list[Scene]:
-        """A decoder is asked by `respond`; its outputs alone are no answer.
-
-        Raises:
-            InputError: always.
-        """
-        raise InputError("A decoder answers questions: call Write.respond, or Run.respond with a question.")
 
 
 def _decoder(model: nn.Module) -> WriteHead:

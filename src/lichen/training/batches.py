@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,9 +17,21 @@ class Batches:
     """Makes a batch of examples: features from the stores, or prepared inputs for the live backbones."""
 
     def __init__(
-        self, examples: Examples, sources: Mapping[str, Source], layers: Mapping[str, tuple[int, ...]]
+        self,
+        examples: Examples,
+        sources: Mapping[str, Source],
+        layers: Mapping[str, tuple[int, ...]],
+        told: Callable[[Examples], dict[str, Any]],
     ) -> None:
+        """
+        Args:
+            examples: to choose from.
+            sources: of their features, by part.
+            layers: hidden states that are read, by part.
+            told: what the head is told of some of them, see `Task.told`.
+        """
         self.examples = examples
+        self.told = told
         self.sources = dict(sources)
         self.layers = dict(layers)
 
@@ -27,7 +39,7 @@ class Batches:
         """Batch of examples by place; see `trainer.Collate`."""
         places = torch.tensor(list(rows))
         some = self.examples.take(places)
-        batch: dict[str, Any] = {"targets": dict(some.targets), "rows": places}
+        batch: dict[str, Any] = {"targets": self.told(some), "rows": places}
         stored = {part: source for part, source in self.sources.items() if source.store is not None}
         if len(stored) == len(self.sources):
             batch["features"] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..memory import MIB
+from .report import of_one_class
 
 
 def run_card(settings: Mapping[str, Any], option: str = "") -> str:
@@ -71,16 +73,15 @@ def _is_local(base: str) -> bool:
 
 def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A table of the metrics by split, without those of single classes."""
-    names = [name for name in next(iter(metrics.values()), {}) if not _of_class(name)]
+    names = [name for name in dict.fromkeys(chain(*metrics.values())) if not of_one_class(name)]
     if not names:
         return []
     head = ["| metric | " + " | ".join(metrics) + " |", "|---|" + "---:|" * len(metrics)]
-    rows = [f"| {name} | " + " | ".join(f"{values[name]:.4f}" for values in metrics.values()) + " |" for name in names]
+    rows = []
+    for name in names:
+        cells = [f"{values[name]:.4f}" if name in values else "–" for values in metrics.values()]
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
     return [*head, *rows, ""]
-
-
-def _of_class(name: str) -> bool:
-    return name.startswith(("accuracy/", "average_precision/"))
 
 
 def _rows(facts: Mapping[str, Any]) -> list[str]:

@@ -117,6 +117,7 @@ def prepare(
     if splits is not None and not (wanted and all(each.folder.exists() for each in wanted)):
         dataset = dataset.only([split for split in splits if split in dataset.splits])
         wanted = _wanted(recipe, task, dataset, layers) if len(dataset) else ()
+    task.gather(dataset, report)
     sources = {}
     for each in wanted:
         progress = None if report is None else _reporter(report, each.part)
@@ -222,8 +223,11 @@ def train(
     model, records = fit(prepared, recipe.seed)
     layers = {part: record.layers for part, record in records.items()}
     examples = prepared.examples("train")
-    batches = Batches(examples, prepared.sources, layers)
-    dev = Batches(prepared.examples("dev"), prepared.sources, layers) if "dev" in prepared.dataset.splits else None
+    told = prepared.task.told
+    batches = Batches(examples, prepared.sources, layers, told)
+    dev = None
+    if "dev" in prepared.dataset.splits:
+        dev = Batches(prepared.examples("dev"), prepared.sources, layers, told)
     if is_first_process():
         with RunLock(folder):
             if not resume:

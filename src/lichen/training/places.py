@@ -98,14 +98,6 @@ def _digest_of_samples(inputs: Inputs, dataset: Dataset) -> str:
     if texts is not None:
         for text in texts:
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    elif dataset.pixels is not None:
-        digest.update(dataset.pixels.tobytes())
     else:
-        pictures = [scene.image for scene in dataset.scenes] if dataset.encoded is None else dataset.encoded
-        for picture in pictures:
-            if isinstance(picture, bytes):
-                digest.update(hashlib.sha256(picture).digest())
-                continue
-            path = Path(picture or "")
-            digest.update(f"{path.stat().st_size if path.is_file() else 0}\0".encode())
+        digest.update(dataset.picture_digest(range(len(dataset))))
     return digest.hexdigest()

@@ -37,9 +37,7 @@ from ..side.fit import fit_side, reading_of
 from ..side.storage import CARD, SETTINGS, WEIGHTS, fill, read_tensors, write_tensors
 from ..tasks import TASKS
 from ..tasks.model import SideModel
-from ..tasks.task import HeadConfig, Task, evaluating
-from ..tasks.write import Write
-from ..tasks.written.asked import Query
+from ..tasks.task import HeadConfig, Responding, Task, evaluating
 from .card import run_card
 from .recipe import BackboneConfig
 from .settings import build
@@ -218,25 +216,25 @@ class Run:
 
     @torch.inference_mode()
     def respond(
-        self, samples: Mapping[str, Sequence[dict[str, Tensor]]], scenes: Sequence[Scene], queries: Sequence[Query]
+        self, samples: Mapping[str, Sequence[dict[str, Tensor]]], scenes: Sequence[Scene], asked: Sequence[Any] = ()
     ) -> list[Scene]:
-        """Answers of a decoder to some questions about a batch of pictures.
+        """Answers about a batch of pictures, by a task that needs more than their features.
 
         Args:
             samples: unbatched model inputs of the pictures, by part.
-            scenes: of the pictures, with their sizes.
-            queries: each is put to every picture.
+            scenes: of the pictures, with their sizes, and with boxes where the task reads them.
+            asked: of every picture, where the task takes questions.
 
         Raises:
-            InputError: see `Write.respond`; or the run holds no decoder.
+            InputError: see the task's `respond`; or the task answers by `outputs` and `Task.answer`.
         """
-        if not isinstance(self.task, Write):
-            raise InputError(f"A run that was trained to {self.task.name} answers no questions; it holds no decoder.")
+        if not isinstance(self.task, Responding):
+            raise InputError(f"A run that was trained to {self.task.name} takes no questions: ask for its `outputs`.")
         with evaluating(self.model):
             features = {
                 part: read(self.backbone(part), some, self.parts[part].layers) for part, some in samples.items()
             }
-            return self.task.respond(self.model, features, scenes, queries)
+            return self.task.respond(self.model, features, scenes, asked)
 
     def score(self, sources: Mapping[str, Source], examples: Any, batch: int = 64) -> dict[str, float]:
         """Metrics on examples whose features the sources give."""

@@ -192,7 +192,7 @@ def test_first_batch_is_found_from_few_lengths(tmp_path, monkeypatch):
         found = planned_batches(examples, prepared.sources, recipe)
         assert len(source.inputs._found) < 250
         every = TextInputs(source.inputs.texts, source.inputs.ids, source.inputs.tokenizer, source.inputs.max_tokens)
-        rows = Batches(examples, {"input": replace(source, inputs=every)}, {}).dataset()
+        rows = Batches(examples, {"input": replace(source, inputs=every)}, {}, prepared.task.told).dataset()
         batches = Updates(rows, 2, seed=seed).positions().view(-1, 2)
         lengths = every.lengths()[batches].amax(1)
         assert list(found.first) == batches[0].tolist()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ class SharedBatch:
 
     rows: tuple[int, ...]
     """Places of the examples."""
-    targets: Mapping[str, Tensor]
+    targets: Mapping[str, Any]
     """What the head learns from."""
     samples: Mapping[str, list[Sample]] = field(default_factory=dict)
     """By part, unbatched inputs; empty where all contenders read stores."""
@@ -97,7 +98,7 @@ class Arena:
     def batch(self, rows: Sequence[int]) -> SharedBatch:
         """A batch of training examples."""
         some = self.examples["train"].take(torch.tensor(list(rows)))
-        targets = {name: value.to(self.device) for name, value in some.targets.items()}
+        targets = {name: value.to(self.device) for name, value in self.prepared.task.told(some).items()}
         live = [method for method in self.methods if not method.is_stored]
         samples = {part: self.samples(part, places) for part, places in some.rows.items()} if live else {}
         peers = any(method.is_peer for method in live)
@@ -107,7 +108,8 @@ class Arena:
     def order(self, seed: int) -> Updates:
         """Which examples each update sees: those of `lichen train` with this seed."""
         settings = self.recipe.train
-        dataset = Batches(self.examples["train"], self.prepared.sources, {}).dataset()
+        task, examples = self.prepared.task, self.examples["train"]
+        dataset = Batches(examples, self.prepared.sources, {}, task.told).dataset(task.order(examples, seed))
         size = settings.batch * settings.accumulate
         return Updates(dataset, size, parts=settings.accumulate, seed=seed, buckets=settings.buckets)
 

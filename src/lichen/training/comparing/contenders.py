@@ -171,7 +171,7 @@ class StoredContender(Contender):
         prepared = replace(arena.prepared, recipe=replace(arena.recipe, sides=method.sides(arena.recipe)))
         self.side, records = fit(prepared, seed)
         self.layers = {part: record.layers for part, record in records.items()}
-        self.batches = Batches(arena.examples["train"], prepared.sources, self.layers)
+        self.batches = Batches(arena.examples["train"], prepared.sources, self.layers, prepared.task.told)
         super().__init__(method, self.side, arena, rate, seed, steps)
         place_late(self.side, arena.device)
 
@@ -201,7 +201,7 @@ class LiveContender(Contender):
         recipe = replace(arena.recipe, sides=method.sides(arena.recipe))
         self.side, records = fit(replace(arena.prepared, recipe=recipe, sources=dict(arena.frozen)), seed)
         layers = {part: record.layers for part, record in records.items()}
-        self.batches = Batches(arena.examples["train"], arena.frozen, layers)
+        self.batches = Batches(arena.examples["train"], arena.frozen, layers, arena.prepared.task.told)
         super().__init__(method, _Live(self.side, self.batches), arena, rate, seed, steps)
 
     def inputs(self, batch: SharedBatch) -> dict[str, Any]:
@@ -226,7 +226,7 @@ class _Live(nn.Module):
         self.side = side
         self._batches = batches
 
-    def forward(self, samples: Mapping[str, Any], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, samples: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Tensor]:
         with torch.no_grad():
             features = self._batches.read(samples)
         outputs: dict[str, Tensor] = self.side(features, targets)
@@ -268,9 +268,7 @@ class _HeadAlone(nn.Module):
         super().__init__()
         self.peer = peer
 
-    def forward(
-        self, features: Mapping[str, Features], targets: Mapping[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
+    def forward(self, features: Mapping[str, Features], targets: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = self.peer.head(features, targets)
         return outputs
 

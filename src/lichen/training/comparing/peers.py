@@ -241,7 +241,7 @@ class PeerModel(nn.Module):
         self.head = head
 
     def forward(
-        self, inputs: Mapping[str, Mapping[str, Tensor]], targets: Mapping[str, Tensor] | None = None
+        self, inputs: Mapping[str, Mapping[str, Tensor]], targets: Mapping[str, Any] | None = None
     ) -> dict[str, Tensor]:
         """Run backbones and head with gradients.
 

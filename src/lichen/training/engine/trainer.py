@@ -178,6 +178,9 @@ class LichenTrainer(PersistentTrainer):
                 start = None if self.resumed is None else str(self.resumed)
                 try:
                     result = super().train(start, trial, ignore_keys_for_eval)
+                except _NothingLeft:
+                    self.callback_handler.on_train_end(self.args, self.state, self.control)
+                    result = TrainOutput(self.state.global_step, float("nan"), {})
                 except Interrupted:
                     # Trackers, curves and the progress bar end as after a whole training.
                     self.callback_handler.on_train_end(self.args, self.state, self.control)
@@ -285,7 +288,8 @@ class LichenTrainer(PersistentTrainer):
         if prediction_loss_only:
             return loss, None, None
         outputs = {name: value for name, value in outputs.items() if isinstance(value, Tensor) and value.ndim}
-        return loss, outputs, {"rows": inputs["rows"], **inputs["targets"]}
+        targets = {name: value for name, value in inputs["targets"].items() if isinstance(value, Tensor)}
+        return loss, outputs, {"rows": inputs["rows"], **targets}
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate as the Trainer does, without a trace on the random generators of training."""
@@ -326,6 +330,10 @@ class LichenTrainer(PersistentTrainer):
         return Interrupted(number, self.saved or self.run, self._resume_command)
 
 
+class _NothingLeft(Exception):
+    """The checkpoint that a training goes on from was its last; the Trainer itself would take one step more."""
+
+
 class _Hooks(TrainerCallback):
     """Tells the trainer when its turn comes."""
 
@@ -336,6 +344,8 @@ class _Hooks(TrainerCallback):
         self._trainer.begin()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._trainer.resumed is not None and state.global_step >= state.max_steps:
+            raise _NothingLeft
         # accelerate's loaders do not pass the epoch on where they skip batches in one of several processes.
         if self._trainer.order is not None:
             self._trainer.order.set_epoch(int(state.epoch))

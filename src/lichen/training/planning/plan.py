@@ -37,6 +37,11 @@ from .store import store_bytes, with_codec
 
 PEERS_SHOWN = ("lora", "lora-checkpointed", "full")
 """Methods besides side networks, where none are named."""
+UNCOUNTED = (
+    "a step of {} depends on boxes, relations or captions, not on shapes alone, so it is not counted here. "
+    "`lichen train` with --set train.steps=2 reports what a step keeps and takes."
+)
+"""Why a method has no numbers."""
 TRAINER_SECONDS = 0.003
 """What transformers' Trainer adds to every update."""
 
@@ -181,8 +186,11 @@ def make_plan(
     report("stores")
     stored = tuple(plan for part in prepared.sources for plan in _stores(stores, part, layers[part]))
     planner = _Methods(prepared, examples, batches, stores, own)
+    wanted = methods
+    if wanted is None:
+        wanted = default_methods(recipe) if prepared.task.shapes_suffice else [own]
     planned = []
-    for method in default_methods(recipe) if methods is None else methods:
+    for method in wanted:
         report(method.name)
         planned.append(planner.plan(method))
     return Plan(
@@ -288,6 +296,8 @@ class _Methods:
             InputError: the recipe's own side network does not fit.
         """
         features: Literal["store", "live", "tuned"] = "tuned" if method.is_peer else "live" if method.live else "store"
+        if not self.prepared.task.shapes_suffice:
+            return MethodPlan(method.name, features, UNCOUNTED.format(self.prepared.task.name))
         try:
             return self._plan(method, features)
         except InputError as error:

@@ -58,7 +58,7 @@ class Counted:
 
     def __init__(self, prepared: Prepared, examples: Examples) -> None:
         self.prepared = prepared
-        self.batches = Batches(examples, prepared.sources, {})
+        self.batches = Batches(examples, prepared.sources, {}, prepared.task.told)
 
     def arguments(self, places: Places) -> tuple[dict[str, Any], Work, int]:
         """Arguments of the model for some examples; the work of making them, and bytes alive meanwhile."""
@@ -106,7 +106,7 @@ class SideCounted(Counted):
         # The head may look at the data's labels, so it is made where tensors have values.
         head = prepared.task.make_head(given, prepared.dataset).to("meta")
         self.model = SideModel(sides, head)
-        self.batches = Batches(examples, sources, layers)
+        self.batches = Batches(examples, sources, layers, prepared.task.told)
         late = (getattr(side, "late", None) for side in sides.values())
         again = [block for each in late if each is not None for block in each.trunk.blocks[-each.count :]]
         self.frozen_bytes = (

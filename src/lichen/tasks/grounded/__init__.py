@@ -1,0 +1,1 @@
+"""What the task `ground` is made of: settings, captions as numbers, the head as tasks call it."""

@@ -1,0 +1,1 @@
+"""What the task `relate` is made of: settings, annotated graphs, the head as tasks call it, how it is measured."""
