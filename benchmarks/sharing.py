@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lichen.side.storage import SETTINGS
+from ablations import measured
+
 from lichen.tasks.written.scoring import HEADLINES
-from lichen.training.pipeline import train
 from lichen.training.recipe import Recipe, load_recipe
-from lichen.training.run import Run
 
 SHOWN = {
     "classify": ("accuracy", "log_perplexity"),
@@ -43,14 +41,10 @@ def with_tasks(recipe: Recipe, tasks: Sequence[str], seed: int) -> Recipe:
     return replace(recipe, name=f"{name}-{seed}", seed=seed, head=replace(recipe.head, decoder=decoder))
 
 
-def measured(recipe: Recipe, folder: Path) -> dict[str, float]:
-    """Metrics of a run on the test side; it is trained where it is not there yet."""
-    place = folder / recipe.name
-    run = Run.open(place) if (place / SETTINGS).is_file() else train(recipe, place, quiet=True)
-    facts = run.facts
-    print(f"{recipe.name}: {facts['steps']} steps, {facts['seconds']:.0f} s", file=sys.stderr, flush=True)
-    found: dict[str, float] = facts["metrics"]["test"]
-    return found
+def placed(recipe: Recipe, tasks: Sequence[str], seed: int, folder: Path) -> tuple[Recipe, Path]:
+    """The same, and where its run lies."""
+    some = with_tasks(recipe, tasks, seed)
+    return some, folder / some.name
 
 
 def said(values: Sequence[float], name: str) -> str:
@@ -76,9 +70,9 @@ def main() -> int:
     alone: dict[str, list[dict[str, float]]] = {task: [] for task in tasks}
     together: list[dict[str, float]] = []
     for seed in range(args.seeds):
-        together.append(measured(with_tasks(recipe, tasks, seed), args.out))
+        together.append(measured(*placed(recipe, tasks, seed, args.out)))
         for task in tasks:
-            alone[task].append(measured(with_tasks(recipe, [task], seed), args.out))
+            alone[task].append(measured(*placed(recipe, [task], seed, args.out)))
     print("| task | metric | alone | together |\n|---|---|---:|---:|")
     for task in tasks:
         for name in SHOWN[task]:

@@ -19,8 +19,12 @@ from lichen.data.config import DataConfig
 from lichen.data.readers import READERS
 from lichen.errors import MissingPackageError
 from lichen.features.config import CODECS, StoreConfig
+from lichen.metrics.scene_graph import RecallProtocol
 from lichen.side.config import CONFIGS
 from lichen.tasks import TASKS
+from lichen.tasks.boxes import BoxesConfig
+from lichen.tasks.grounded.config import GroundConfig
+from lichen.tasks.related.config import RelateConfig
 from lichen.tasks.task import HeadConfig
 from lichen.tasks.written.config import WriteConfig
 from lichen.training.comparing.peers import PEERS
@@ -40,6 +44,9 @@ SECTIONS = {
     "backbone": BackboneConfig,
     "head": HeadConfig,
     "head.decoder": WriteConfig,
+    "head.graph": RelateConfig,
+    "head.grounding": GroundConfig,
+    "head.boxes": BoxesConfig,
     "store": StoreChoice,
     "train": TrainConfig,
     "compare": CompareConfig,
@@ -92,22 +99,51 @@ def test_python_blocks_of_features_run_in_order(
     assert [line.split()[0] for line in shown.splitlines() if "largest error" in line] == list(CODECS)
 
 
-def test_the_page_of_decoders_runs_from_its_first_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def run_from_the_first_line(
+    page: str,
+    recipe: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    least: int = 3,
+) -> str:
+    """Put the page's recipe down, run its commands and then its Python; what all of it printed."""
     try:
         load_embedded_folder("playground-clip")
     except MissingPackageError as error:
         pytest.skip(str(error))
-    page = "docs/decoders.md"
-    monkeypatch.chdir(tmp_path)
-    (recipe,) = (text for text in blocks(page, "toml") if text.startswith("# yard.toml"))
-    Path("yard.toml").write_text(recipe, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    (text,) = (text for text in blocks(page, "toml") if text.startswith(f"# {recipe}"))
+    Path(recipe).write_text(text, encoding="utf-8")
     commands = [shlex.split(line) for text in blocks(page, "bash") for line in text.splitlines()]
     for command in commands:
         assert command[0] == "lichen" and main(command[1:]) == 0, capsys.readouterr()
-    run_in_order(page, tmp_path, monkeypatch, least=3)
+    run_in_order(page, folder, monkeypatch, least)
+    return capsys.readouterr().out
+
+
+def test_the_page_of_decoders_runs_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_from_the_first_line("docs/decoders.md", "yard.toml", tmp_path, monkeypatch, capsys)
     assert Path("captioner/config.json").is_file()
+
+
+def test_the_page_of_scene_graphs_runs_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = run_from_the_first_line("docs/scene-graphs.md", "graphs.toml", tmp_path, monkeypatch, capsys)
+    assert "lines of GraphML" in shown and RecallProtocol.pysgg().report() in shown
+    assert "repeats [2, 1, 1, 2] relations [11, 1, 1]" in shown
+    assert Path("graphs.png").is_file() and Path("graphs.dot").read_text("utf-8").startswith("digraph")
+
+
+def test_the_page_of_grounding_runs_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = run_from_the_first_line("docs/grounding.md", "words.toml", tmp_path, monkeypatch, capsys, 2)
+    assert "any 1.0 merged 0.5" in shown and "the tree [(" in shown
+    assert Path("words.png").is_file() and Path("answer.png").is_file()
 
 
 def test_the_check_of_a_head_runs() -> None:

@@ -12,6 +12,7 @@ import transformers as hf
 from PIL import Image, ImageDraw
 
 from ..data.tiny import WORDS, make_processor, make_tokenizer
+from .published_data import convert_all
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TREC = ("abbreviation", "description", "entity", "human", "location", "numeric")
@@ -86,6 +87,7 @@ def write_all(folder: Path) -> Path:
     write_archive(folder / "cifar_mini" / "train.npz", CIFAR, 40)
     write_archive(folder / "cifar_mini" / "test.npz", CIFAR, 20, seed=1)
     write_coco(folder / "coco_mini")
+    convert_all(folder, folder / "annotations")
     return folder
 
 

@@ -12,8 +12,12 @@ import pytest
 from PIL import Image
 
 from lichen.cli.main import main
+from lichen.data.scene_files import placed
+from lichen.errors import MissingPackageError
+from lichen.regions.detectors import load_detector
 from lichen.scene import Scene
-from lichen.training.recipe import load_recipe
+from lichen.scene.jsonl import read_jsonl, write_jsonl
+from lichen.training.recipe import Recipe, load_recipe
 from lichen.training.recipe_files import SHIPPED
 
 from ..backbones.packages import need
@@ -22,11 +26,18 @@ from .recipes_data import write_all
 pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not installed")
 ASKED = {
     "coco-captions": ["--task", "caption"],
+    "coco-mini-ground": ["--caption", "a red person beside two dogs"],
     "easy-vqa": ["--question", "what colour is the shape?"],
+    "flickr30k-ground": ["--caption", "a man sits near the dog"],
+    "open-images-relate": [],
+    "playground-ground": ["--caption", "a man sits near the dog"],
     "playground-refer": ["--expression", "the dog on the left"],
+    "playground-relate": [],
     "playground-write": ["--task", "caption"],
+    "refcoco-ground": ["--caption", "the man", "--caption", "red dog"],
+    "vg150-relate": [],
 }
-"""What runs that write are asked."""
+"""What runs that write, relate or ground are asked."""
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 LEFT = (
     "recipe.toml",
@@ -60,6 +71,8 @@ def inputs_for(name: str, data: Path, folder: Path) -> list[str]:
     if kind == "table":
         (folder / "more.txt").write_text("good film\n\na bad film\n", "utf-8")
         return ["a good film", str(folder / "more.txt")]
+    if recipe.task in ("relate", "ground") and not recipe.head.boxes.found:
+        return [str(with_boxes(recipe, folder)), *ASKED[name]]
     shots = folder / "shots"
     shots.mkdir()
     photographs = sorted((data / "coco_mini" / "images").glob("*.jpg"))[:3]
@@ -67,9 +80,20 @@ def inputs_for(name: str, data: Path, folder: Path) -> list[str]:
         (shots / photograph.name).write_bytes(photograph.read_bytes())
     if recipe.task == "retrieve":
         return [str(shots), "--query", "a red person", "--query", "two dogs"]
-    if recipe.task == "write":
+    if name in ASKED:
         return [str(shots), *ASKED[name]]
     return [str(shots / photographs[0].name), str(shots)]
+
+
+def with_boxes(recipe: Recipe, folder: Path) -> Path:
+    """Three Scenes with boxes, for a run that learnt from given ones."""
+    place = folder / "playground" if recipe.data.path is None else Path(recipe.data.path)
+    if recipe.data.path is None:
+        assert main(["data", "make", "playground", "--size", "smoke", "--out", str(place)]) == 0
+    source = place / "test.jsonl"
+    scenes = [placed(scene, None, source) for scene in read_jsonl(source)]
+    write_jsonl(folder / "given.jsonl", [scene for scene in scenes if len(scene.entities) > 1][:3])
+    return folder / "given.jsonl"
 
 
 def asked(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -90,6 +114,17 @@ def check_recipe(
     recipe = load_recipe(name, smoke=True, root=data)
     for part in recipe.backbones.values():
         need(part.name.removeprefix("embedded:"))
+    if recipe.data.path is None and recipe.data.train is None:
+        place = data
+    else:
+        place = Path(recipe.data.path or str(recipe.data.train))
+    if not place.exists():
+        pytest.skip(f"the data of {name} are not there")
+    if recipe.head.boxes.found:
+        try:
+            load_detector(recipe.head.boxes.source)
+        except MissingPackageError as error:
+            pytest.skip(str(error))
     if recipe.data.kind == "digits":
         pytest.importorskip("sklearn", reason="scikit-learn, which holds the digits, is not installed")
 
@@ -101,7 +136,7 @@ def check_recipe(
     assert [file for file in LEFT if not (run / file).is_file()] == []
     check_picture(run / "curves.png")
     if recipe.data.limit is not None:
-        most = {"classify": 1, "retrieve": 8, "write": 20}[recipe.task]
+        most = {"classify": 1, "retrieve": 8, "write": 20, "relate": 1, "ground": 8}[recipe.task]
         assert 0 < trained["examples"] <= recipe.data.limit * most
     assert {"dev", "test"} == set(trained["metrics"])
 
@@ -111,7 +146,11 @@ def check_recipe(
     words = ["predict", str(run), *inputs_for(name, data, folder), "--draw", "answer.png"]
     scenes = [Scene.from_json(line) for line in asked([*words, "--json", "-"], capsys).splitlines()]
     assert len(scenes) == (2 if recipe.task == "retrieve" else 3)
-    if recipe.task == "write":
+    if recipe.task == "relate":
+        assert all(scene.relations and scene.relations[0].score is not None for scene in scenes)
+    elif recipe.task == "ground":
+        assert all(scene.phrases and scene.captions for scene in scenes)
+    elif recipe.task == "write":
         assert all(scene.captions or scene.questions or scene.expressions for scene in scenes)
     else:
         assert all(scene.labels and scene.labels[0].score is not None for scene in scenes)

@@ -1,0 +1,125 @@
+"""What each part of a method is worth: a recipe with parts taken out, over several seeds, on one harness.
+
+    python benchmarks/ablations.py playground-relate --out FOLDER [--only NAME …] [--seeds 3] [--set KEY=VALUE …]
+
+Every variant reads the same frozen features and boxes and learns for as long. Prints the test metrics of each, mean
+and spread over the seeds. Runs that are in the folder already are read, not made again, so that an interrupted series
+goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lichen.errors import pick
+from lichen.side.storage import SETTINGS
+from lichen.training.pipeline import train
+from lichen.training.recipe import Recipe, load_recipe
+from lichen.training.run import RECIPE, Run
+
+_PLAIN = ("head.graph.context=plain", "head.graph.resample=false")
+_GRAPHS = {
+    "BGNN": (),
+    "no gates": ("head.graph.gates=false",),
+    "no messages": ("head.graph.context=plain",),
+    "no resampling": ("head.graph.resample=false",),
+    "sequence context": ("head.graph.context=sequence",),
+    "plain baseline": _PLAIN,
+    "no frequency bias": ("head.graph.bias=false",),
+    "frequency alone": ("head.graph.context=frequency", "head.graph.resample=false"),
+}
+_BESIDE_SIDES = {
+    "probe": (),
+    "unipt": ("side.method=unipt",),
+    "sherl": ("side.method=sherl", "side.late_layers=2"),
+}
+VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "playground-relate": {
+        **_GRAPHS,
+        "SGCls: BGNN": ("head.graph.mode=sgcls", "head.graph.entities=replace"),
+        "SGCls: plain": (*_PLAIN, "head.graph.mode=sgcls", "head.graph.entities=replace"),
+        "SGGen: BGNN": ("head.graph.mode=sggen", "head.boxes.source=embedded:playground-detector"),
+        "SGGen: plain": (*_PLAIN, "head.graph.mode=sggen", "head.boxes.source=embedded:playground-detector"),
+        **{f"side network {name}": changes for name, changes in _BESIDE_SIDES.items() if changes},
+    },
+    "playground-ground": {
+        "full": (),
+        "regression": ("head.grounding.variant=regression",),
+        "two stages": ("head.grounding.variant=two stages",),
+        "matching": ("head.grounding.variant=matching",),
+        "full, published losses": ("head.grounding.contrast_boxes=false",),
+        "matching, published losses": ("head.grounding.variant=matching", "head.grounding.contrast_boxes=false"),
+        "full, classes": ("head.grounding.vectors=embedded:minilm",),
+        "matching, classes": ("head.grounding.variant=matching", "head.grounding.vectors=embedded:minilm"),
+        **{f"side network {name}": changes for name, changes in _BESIDE_SIDES.items() if changes},
+    },
+}
+"""By recipe: what is taken out or changed."""
+SHOWN: dict[str, tuple[str, ...]] = {
+    "relate": ("R@50", "mR@50", "head@50", "body@50", "tail@50", "zR@50", "ngR@50"),
+    "ground": ("any_acc50", "merged_acc50", "any_acc50_top5", "any_pointing"),
+}
+"""By task: metrics of the table."""
+
+
+def measured(recipe: Recipe, place: Path) -> dict[str, float]:
+    """Metrics of a run on the test side; it is trained where it is not there yet."""
+    if (place / RECIPE).is_file() and not _finished(place):
+        # An interrupted training of this series; it is short enough to begin again.
+        shutil.rmtree(place)
+    run = Run.open(place) if place.exists() else train(recipe, place, quiet=True)
+    facts = run.facts
+    print(f"{place.name}: {facts['steps']} steps, {facts['seconds']:.0f} s", file=sys.stderr, flush=True)
+    found: dict[str, float] = facts["metrics"]["test"]
+    return found
+
+
+def _finished(place: Path) -> bool:
+    """Whether a run was trained and measured."""
+    return (place / SETTINGS).is_file() and "test" in Run.open(place).facts.get("metrics", {})
+
+
+def said(values: Sequence[float]) -> str:
+    """Mean and spread in percent."""
+    scaled = [100 * value for value in values]
+    spread = f" ± {statistics.stdev(scaled):.1f}" if len(scaled) > 1 else ""
+    return f"{statistics.mean(scaled):.1f}{spread}"
+
+
+def main() -> int:
+    """Train what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", choices=VARIANTS)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--data", type=Path, help="where relative paths of the recipe's [data] start")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", action="append", metavar="NAME", help="variant; may be given several times")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+    args = parser.parse_args()
+    variants = VARIANTS[args.recipe]
+    wanted = [pick("variant", name, variants) for name in args.only or variants]
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in wanted}
+    task = ""
+    for seed in range(args.seeds):
+        for name in wanted:
+            changes = [*args.changes, *variants[name], f"seed={seed}"]
+            recipe = load_recipe(args.recipe, changes, root=args.data)
+            task = recipe.task
+            place = args.out / f"{name.replace(' ', '-').replace(':', '').replace(',', '')}-{seed}"
+            results[name].append(measured(recipe, place))
+    print("| variant | " + " | ".join(SHOWN[task]) + " |\n|---|" + "---:|" * len(SHOWN[task]))
+    for name, found in results.items():
+        cells = [said([each.get(key, float("nan")) for each in found]) for key in SHOWN[task]]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    (args.out / "ablations.json").write_text(json.dumps(results, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
