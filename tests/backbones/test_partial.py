@@ -210,3 +210,14 @@ def test_what_cannot_be_loaded_is_told(tmp_path: Path) -> None:
 
 def test_every_family_is_here() -> None:
     assert {family for family, _ in CASES} | {"t5"} == set(CONFIGS)
+
+
+def test_a_tower_of_stages_inside_another_model() -> None:
+    name = "embedded:playground-clip"
+    trunk = load_late(name, 2, part="vision")
+    every = Backbone.from_pretrained(name, part="vision").trunks["vision"]
+    pictures = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        answers = [each.module.eval()(pixel_values=pictures).pooler_output for each in (trunk, every)]
+    assert trunk.kind == "maps" and trunk.widths == every.widths
+    assert torch.equal(*answers)

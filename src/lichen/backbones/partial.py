@@ -89,9 +89,12 @@ def _load_part(name: str, count: int, part: str | None, revision: str | None) ->
         return None
     paths = parts_of(model)
     chosen = pick("part", part or next(iter(paths)), paths)
-    if hasattr(config, "hidden_sizes") or hasattr(config, "depths"):
+    module = model.get_submodule(paths[chosen]) if paths[chosen] else model
+    # A tower of two may be made of stages where the whole is not.
+    own = getattr(module, "config", config)
+    if any(hasattr(each, name) for each in (config, own) for name in ("hidden_sizes", "depths")):
         return None
-    trunk = describe(model.get_submodule(paths[chosen]) if paths[chosen] else model)
+    trunk = describe(module)
     parameters = dict(trunk.module.named_parameters())
     wanted = _late_keys(trunk, count)
     if not set(wanted) <= set(parameters):
