@@ -101,9 +101,7 @@ def by_chance(asked: Asked, draws: int) -> dict[str, float]:
 def by_class(asked: Asked, task: Ground, source: str) -> dict[str, float]:
     """The box whose class suits the phrase best, by its words alone."""
     texts = [*task.spoken.words, *asked.phrases, *task.classes]
-    path = Path(source)
-    table = WordVectors.read(path) if path.is_file() else WordVectors.of(Backbone.from_pretrained(source), texts)
-    prior = prior_table(asked.phrases, task.classes, table, task.config.floor)
+    prior = prior_table(asked.phrases, task.classes, WordVectors.load(source, texts), task.config.floor)
     return asked.score(prior_scores(asked.candidates, asked.regions, prior))
 
 

@@ -222,14 +222,16 @@ def kinds_of(truth: TrueGraph, triplets: Int[Tensor, "relations 3"]) -> Int[Tens
     return torch.cat([labels, triplets[:, 2:]], 1)
 
 
+def all_kinds(graphs: Sequence[TrueGraph]) -> Int[Tensor, "relations 3"]:
+    """`kinds_of` all annotated relations of some pictures."""
+    found = [kinds_of(graph, graph.triplets) for graph in graphs]
+    return torch.cat([torch.zeros(0, 3, dtype=torch.long), *found])
+
+
 def unseen_triplets(train: Sequence[TrueGraph], test: Sequence[TrueGraph]) -> Int[Tensor, "triplets 3"]:
     """Triplets of classes and predicate that the test has and the training side has not: what zR@K asks for."""
-    seen, asked = (
-        torch.cat([torch.zeros(0, 3, dtype=torch.long), *(kinds_of(graph, graph.triplets) for graph in graphs)])
-        for graphs in (train, test)
-    )
-    asked = torch.unique(asked, dim=0)
-    return asked[~torch.isin(_key(asked), _key(seen))]
+    asked = torch.unique(all_kinds(test), dim=0)
+    return asked[~torch.isin(_key(asked), _key(all_kinds(train)))]
 
 
 _BITS = 20

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from ..backbones.backbone import Backbone
 from ..backbones.features import Features
 from ..data.config import DataConfig
 from ..data.dataset import Dataset
@@ -350,8 +348,7 @@ def _classes(dataset: Dataset, head: HeadConfig) -> tuple[str, ...]:
 def _vectors(source: str, spoken: Vocabulary, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Vectors of the words of phrases, by id, and of the classes."""
     texts = [*spoken.words, *classes]
-    path = Path(source)
-    table = WordVectors.read(path) if path.is_file() else WordVectors.of(Backbone.from_pretrained(source), texts)
+    table = WordVectors.load(source, texts)
     words = table.means(spoken.words)
     nothing = words.new_zeros(1, words.shape[1])
     return torch.cat([nothing, words, nothing]), table.means(list(classes))

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ...backbones.backbone import Backbone
 from ...errors import InputError
 
 _WORD = re.compile(r"[\w'-]+")
@@ -42,6 +43,17 @@ class WordVectors:
         self.rows: dict[str, int] = {}
         for row, word in enumerate(words):
             self.rows.setdefault(word.lower(), row)
+
+    @classmethod
+    def load(cls, source: str, words: Iterable[str]) -> WordVectors:
+        """From a file of word vectors, or else by a frozen text backbone of this name; see `read` and `of`.
+
+        Args:
+            source: a file; or "embedded:<name>", a folder or a hub id.
+            words: all that a backbone will be asked for, names of classes included; a file is read whole.
+        """
+        path = Path(source)
+        return cls.read(path) if path.is_file() else cls.of(Backbone.from_pretrained(source), words)
 
     @classmethod
     def read(cls, path: str | Path, words: Iterable[str] | None = None) -> WordVectors:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...graphs.found import FoundGraph, TrueGraph
 from ...metrics.open_images import OpenImagesProtocol, OpenImagesRelations
-from ...metrics.scene_graph import RecallProtocol, SceneGraphRecall, kinds_of, long_tail_groups
+from ...metrics.scene_graph import RecallProtocol, SceneGraphRecall, all_kinds, long_tail_groups
 
 HEADLINES = {"open-images": "score_wtd"}
 """The metric that counts by protocol; of the others it is mR@50."""
@@ -32,7 +32,7 @@ class Tail:
     @classmethod
     def of(cls, graphs: Sequence[TrueGraph], predicates: int) -> Tail:
         """Count the training side."""
-        kinds = torch.cat([torch.zeros(0, 3, dtype=torch.long), *(kinds_of(each, each.triplets) for each in graphs)])
+        kinds = all_kinds(graphs)
         counts = torch.bincount(kinds[:, 2], minlength=predicates)
         return cls(tuple(counts.tolist()), tuple(map(tuple, torch.unique(kinds, dim=0).tolist())))
 
@@ -43,9 +43,7 @@ class Tail:
 
     def unseen(self, truths: Sequence[TrueGraph]) -> Int[Tensor, "triplets 3"]:
         """Triplets that are asked for and were never shown."""
-        kinds = torch.cat([torch.zeros(0, 3, dtype=torch.long), *(kinds_of(each, each.triplets) for each in truths)])
-        known = set(self.seen)
-        new = sorted({tuple(each) for each in kinds.tolist()} - known)
+        new = sorted({tuple(each) for each in all_kinds(truths).tolist()} - set(self.seen))
         return torch.tensor(new, dtype=torch.long).reshape(-1, 3)
 
 
