@@ -34,7 +34,7 @@ from lichen.heads.grounding.baselines import (
     size_scores,
 )
 from lichen.heads.grounding.candidates import Candidates
-from lichen.heads.grounding.crops import embed_crops, embed_texts
+from lichen.heads.crops import embed_crops, embed_texts
 from lichen.heads.grounding.prior import WordVectors, prior_table
 from lichen.metrics.grounding import phrase_grounding, proposal_ceiling
 from lichen.regions import Regions

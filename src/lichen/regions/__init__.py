@@ -26,7 +26,7 @@ from .fourier import fourier_embedding
 from .groups import keep_best, rank_within
 from .levels import choose_level, pool_all, pool_chosen
 from .overlap import covered, giou, iou, matched_giou, matched_iou
-from .pairs import best_pairs, ordered_pairs, union_regions
+from .pairs import PairTable, best_pairs, ordered_pairs, union_regions
 from .regions import NO_CLASS, Regions, boxed
 from .roi_align import pool_regions, roi_align
 from .spatial import box_geometry, pair_encoding, pair_geometry, pair_masks
@@ -36,6 +36,7 @@ from .tokens import CODES, CellCode, Code, CoordinateCode
 __all__ = [
     "CODES",
     "NO_CLASS",
+    "PairTable",
     "CellCode",
     "Code",
     "CoordinateCode",

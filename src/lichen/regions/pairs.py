@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .boxes import enclosing
-from .groups import rank_within, segment_rows
+from .groups import rank_within, segment_rows, starts_of
 from .regions import NO_CLASS, Regions
+from .stored import take_pictures
 
 
 def ordered_pairs(
@@ -55,3 +59,37 @@ def union_regions(regions: Regions, pairs: Int[Tensor, "pairs 2"]) -> Regions:
         labels=torch.full_like(first, NO_CLASS),
         scores=regions.scores[pairs].prod(1),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class PairTable:
+    """Pairs of boxes of many pictures, of which a batch takes some pictures at a time."""
+
+    regions: Regions
+    """Of all pictures."""
+    pairs: Int[Tensor, "pairs 2"]
+    """Rows of the regions; pairs of a picture lie together, in the order of the pictures."""
+
+    @cached_property
+    def picture(self) -> Int[Tensor, " pairs"]:
+        """Which picture each pair is in."""
+        return self.regions.picture[self.pairs[:, 0]]
+
+    @cached_property
+    def counts(self) -> Int[Tensor, " pictures"]:
+        """How many pairs each picture has."""
+        return torch.bincount(self.picture, minlength=self.regions.pictures)
+
+    @cached_property
+    def starts(self) -> Int[Tensor, " pictures"]:
+        """First pair of each picture."""
+        return starts_of(self.counts)
+
+    def take(self, pictures: Int[Tensor, " chosen"]) -> tuple[Regions, Int[Tensor, "taken 2"], Int[Tensor, " taken"]]:
+        """The boxes and pairs of some pictures, as a batch in this order, and which of all pairs they are."""
+        rows = segment_rows(self.starts[pictures], self.counts[pictures])
+        taken = take_pictures(self.regions, pictures)
+        # A box keeps its place within its picture.
+        within = self.pairs[rows] - self.regions.starts[self.picture[rows]][:, None]
+        owner = torch.arange(len(pictures)).repeat_interleave(self.counts[pictures])
+        return taken, within + taken.starts[owner][:, None], rows

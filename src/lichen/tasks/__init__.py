@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .classify import Classify
 from .ground import Ground
+from .interact import Interact
 from .relate import Relate
 from .retrieve import Retrieve
 from .task import Task
@@ -18,5 +19,6 @@ TASKS: dict[str, type[Task]] = {
     "write": Write,
     "relate": Relate,
     "ground": Ground,
+    "interact": Interact,
 }
 """By the `task` of a recipe."""

@@ -27,6 +27,7 @@ from ..heads.summary import Pooling
 from ..scene import Scene
 from .boxes import BoxesConfig
 from .grounded.config import GroundConfig
+from .interacting.config import InteractConfig
 from .model import SideModel
 from .related.config import RelateConfig
 from .written.config import WriteConfig
@@ -69,8 +70,10 @@ class HeadConfig:
     """relate: the scene graph head, [head.graph]."""
     grounding: GroundConfig = field(default_factory=GroundConfig)
     """ground: the grounding network, [head.grounding]."""
+    interactions: InteractConfig = field(default_factory=InteractConfig)
+    """interact: the head for interactions, [head.interactions]."""
     boxes: BoxesConfig = field(default_factory=BoxesConfig)
-    """relate, ground: where boxes come from, [head.boxes]."""
+    """relate, ground, interact: where boxes come from, [head.boxes]."""
 
     def __post_init__(self) -> None:
         for name in ("dropout", "label_smoothing"):

@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 
 from ...backbones.backbone import Backbone
 from ...errors import InputError
+from ..texts import text_vectors
 
 _WORD = re.compile(r"[\w'-]+")
 
@@ -100,22 +101,7 @@ class WordVectors:
             InputError: no words, or a backbone without a tokenizer.
         """
         names = sorted({word for text in words for word in split_words(text)})
-        tokenizer = getattr(backbone.processor, "tokenizer", backbone.processor)
-        if not names or not callable(tokenizer):
-            raise InputError("Vectors of words need at least one word, and a backbone that comes with a tokenizer.")
-        device = next(backbone.model.parameters()).device
-        found = []
-        for start in range(0, len(names), batch):
-            inputs = tokenizer(names[start : start + batch], padding=True, return_tensors="pt").to(device)
-            inputs.pop("token_type_ids", None)
-            features = backbone(layers=1, **inputs)
-            projected = backbone.outline("text").projected if "text" in backbone.trunks else False
-            if projected and features.pooled is not None:
-                found.append(features.pooled)
-            else:
-                mask = inputs["attention_mask"][..., None].to(features.final.dtype)
-                found.append((features.final * mask).sum(1) / mask.sum(1))
-        vectors = torch.cat(found).float().cpu()
+        vectors = text_vectors(backbone, names, batch)
         # Such vectors share a direction that says nothing about the word, and would make all words alike.
         return cls(names, vectors - vectors.mean(0))
 

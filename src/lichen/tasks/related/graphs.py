@@ -15,7 +15,7 @@ from torch import Tensor
 from ...data.resampling import BilevelResampling, ResamplingConfig
 from ...graphs.relations import Relations
 from ...regions import Regions
-from ...regions.groups import segment_rows
+from ...regions.pairs import PairTable
 from ...regions.stored import take_pictures
 from ...scene import Scene
 
@@ -63,15 +63,13 @@ class Graphs:
         return cls(Told(truths, relations, torch.zeros(len(relations)), found))
 
     @cached_property
+    def _table(self) -> PairTable:
+        return PairTable(self.told.truths, self.told.relations.pairs)
+
+    @property
     def picture(self) -> Int[Tensor, " relations"]:
         """Which picture each relation is in."""
-        return self.told.truths.picture[self.told.relations.pairs[:, 0]]
-
-    @cached_property
-    def _segments(self) -> tuple[Int[Tensor, " pictures"], Int[Tensor, " pictures"]]:
-        """First relation of each picture, and how many it has."""
-        counts = torch.bincount(self.picture, minlength=self.told.truths.pictures)
-        return counts.cumsum(0) - counts, counts
+        return self._table.picture
 
     def resampling(self, predicates: int, config: ResamplingConfig) -> BilevelResampling:
         """How often each picture is to be shown."""
@@ -84,16 +82,11 @@ class Graphs:
 
     def take(self, pictures: Int[Tensor, " chosen"]) -> Told:
         """The graphs of some pictures, as a batch in this order."""
-        told, truths = self.told, self.told.truths
-        starts, counts = self._segments
-        rows = segment_rows(starts[pictures], counts[pictures])
-        taken = take_pictures(truths, pictures)
-        # A box keeps its place within its picture.
-        within = told.relations.pairs[rows] - truths.starts[self.picture[rows]][:, None]
-        owner = torch.arange(len(pictures)).repeat_interleave(counts[pictures])
-        relations = Relations(within + taken.starts[owner][:, None], told.relations.predicate[rows])
+        told = self.told
+        truths, pairs, rows = self._table.take(pictures)
+        relations = Relations(pairs, told.relations.predicate[rows])
         found = None if told.found is None else take_pictures(told.found, pictures)
-        return Told(taken, relations, told.dropping[rows], found)
+        return Told(truths, relations, told.dropping[rows], found)
 
 
 class ResampledOrder:

@@ -11,17 +11,23 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ...backbones.backbone import Backbone
-from ...errors import InputError
-from ...regions import Regions
-from ...regions.crops import MARGIN, resampled_crops
+from ..backbones.backbone import Backbone
+from ..errors import InputError
+from ..regions import Regions
+from ..regions.crops import MARGIN, resampled_crops, square_crops
+from .texts import text_vectors
 
 PROMPT = "{}"
 
 
 @torch.no_grad()
 def embed_crops(
-    backbone: Backbone, pictures: Sequence[Image.Image], regions: Regions, batch: int = 256, margin: float = MARGIN
+    backbone: Backbone,
+    pictures: Sequence[Image.Image],
+    regions: Regions,
+    batch: int = 256,
+    margin: float = MARGIN,
+    padded: bool = False,
 ) -> Float[Tensor, "boxes width"]:
     """Unit vectors of what boxes hold, in the joint space of a model of pictures and texts.
 
@@ -29,6 +35,8 @@ def embed_crops(
         backbone: of two towers, such as `embedded:playground-clip`.
         pictures: whose boxes the regions are.
         batch: crops that go through the model at once.
+        margin: what is seen around a box, in parts of its longer side.
+        padded: nothing around a box is seen; it stands in the middle of a black square.
 
     Raises:
         InputError: not one picture a picture of the regions, or a backbone without two towers in one space.
@@ -40,8 +48,8 @@ def embed_crops(
     found, waiting, count = [], [], 0
     for number, picture in enumerate(pictures):
         part = regions.of(number)
-        scaled = (_pixels(picture) - mean) / std
-        waiting.append(resampled_crops(scaled, part.boxes, size, margin))
+        seen = _padded(picture, part, size) if padded else resampled_crops(_pixels(picture), part.boxes, size, margin)
+        waiting.append((seen - mean) / std)
         count += len(part)
         if count >= batch or number + 1 == len(pictures):
             for some in torch.cat(waiting).split(batch):
@@ -64,18 +72,12 @@ def embed_texts(
         InputError: a backbone without two towers in one space, or a prompt without {}.
     """
     _preprocessing(backbone)
-    tokenizer, device = backbone.processor.tokenizer, next(backbone.model.parameters()).device
     total = torch.zeros(len(texts), backbone.outline("text").pooled or 0)
     for prompt in prompts:
         if "{}" not in prompt:
             raise InputError(f"A prompt has {{}} where the text goes; got {prompt!r}.")
-        found = []
-        for start in range(0, len(texts), batch):
-            some = [prompt.format(text) for text in texts[start : start + batch]]
-            inputs = tokenizer(some, padding=True, truncation=True, return_tensors="pt").to(device)
-            inputs.pop("token_type_ids", None)
-            found.append(_pooled(backbone(layers=1, **inputs)))
-        total = total + normalize(torch.cat(found), dim=1) if found else total
+        if texts:
+            total = total + normalize(text_vectors(backbone, [prompt.format(text) for text in texts], batch), dim=1)
     return normalize(total, dim=1)
 
 
@@ -96,6 +98,13 @@ def _preprocessing(backbone: Backbone) -> tuple[int, Tensor, Tensor]:
     sides: dict[str, Any] = dict(images.crop_size or images.size)
     mean, std = (torch.tensor(values)[:, None, None] for values in (images.image_mean, images.image_std))
     return int(sides.get("height") or sides["shortest_edge"]), mean, std
+
+
+def _padded(picture: Image.Image, regions: Regions, size: int) -> Float[Tensor, "boxes 3 size size"]:
+    """Crops in the middle of black squares."""
+    squares = square_crops(picture, regions.boxes.tolist())
+    scaled = [_pixels(square.resize((size, size), Image.Resampling.BICUBIC)) for square in squares]
+    return torch.stack(scaled) if scaled else torch.zeros(0, 3, size, size)
 
 
 def _pixels(picture: Image.Image) -> Float[Tensor, "3 height width"]:

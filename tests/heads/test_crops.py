@@ -9,7 +9,7 @@ from PIL import Image
 
 from lichen.backbones.backbone import Backbone
 from lichen.errors import InputError
-from lichen.heads.grounding.crops import embed_crops, embed_texts
+from lichen.heads.crops import embed_crops, embed_texts
 from lichen.regions import Regions
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)

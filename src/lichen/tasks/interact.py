@@ -1,0 +1,387 @@
+"""`interact`: who does what to what, learnt from labels of whole pictures or from no labels at all.
+
+Read `interacting/labels.py` for what is read of the data, `interacting/proposals.py` for boxes and pairs,
+`interacting/head.py` for a step. Sources: arXiv 2303.01313 (weak) and 2309.05069 (zero-shot).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ..backbones.features import Features
+from ..data.config import DataConfig
+from ..data.dataset import Dataset
+from ..data.interactions import Interactions
+from ..errors import InputError
+from ..heads.given import Given
+from ..heads.hoi.fusion import best_interactions
+from ..heads.hoi.inputs import HOIInputs, human_pairs
+from ..heads.hoi.teacher import columns_of
+from ..regions import Regions
+from ..regions.regions import boxed
+from ..scene import Relation, Scene
+from .boxes import find_all_boxes, find_boxes, only_entities, relabelled
+from .interacting.config import InteractConfig
+from .interacting.head import InteractHead
+from .interacting.labels import PEOPLE, PERSON, Annotated, groups_of, labels_of
+from .interacting.proposals import Proposals, Told
+from .interacting.scoring import Meter
+from .interacting.teaching import embed_interactions, taught
+from .interacting.vocabularies import learnt, unseen_of, vocabulary_of
+from .model import SideModel
+from .task import (
+    Examples,
+    Fetch,
+    Gathered,
+    HeadConfig,
+    Inputs,
+    Preparation,
+    Responding,
+    Task,
+    evaluating,
+    picture_inputs,
+)
+
+PART = "image"
+KINDS = ("playground", "scenes", "coco-captions")
+_LEAST = 0.05
+"""Score that an answer has at least, in parts of the best one's."""
+_SHOWN = 20
+"""Answers of a picture in a Scene."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interact(Responding):
+    """Interactions of people with things."""
+
+    name: ClassVar[str] = "interact"
+    headline: ClassVar[str] = "mAP"  # type: ignore[misc]
+    whole_pictures: ClassVar[bool] = True
+    shapes_suffice: ClassVar[bool] = False
+    reads_boxes: ClassVar[bool] = True
+
+    vocabulary: Interactions
+    classes: tuple[str, ...]
+    """Of boxes."""
+    people: tuple[str, ...]
+    """Which of them are people."""
+    source: str
+    """Of the labels of whole pictures: labels, relations or captions."""
+    unseen: tuple[int, ...]
+    """Interactions that training has no label of."""
+    head: HeadConfig
+    texts: Float[Tensor, "interactions width"]
+    """What the interactions are as texts; zeros where weights hold them."""
+    teacher: Float[Tensor, "interactions teacher_width"] | None = None
+    """The same in the teacher's space."""
+
+    @property
+    def config(self) -> InteractConfig:
+        """Settings of the head."""
+        return self.head.interactions
+
+    @property
+    def option(self) -> str:  # type: ignore[override]
+        """Nothing, or the detector."""
+        return "" if self.head.boxes.found else "--detector embedded:ssd-mobilenet"
+
+    @property
+    def objects(self) -> Bool[Tensor, "classes interactions"]:
+        """Which interactions are with each class of boxes."""
+        return _objects(self.vocabulary, self.classes, self.people)
+
+    @property
+    def teachable(self) -> Bool[Tensor, " interactions"]:
+        """Which interactions relate two things."""
+        return ~torch.tensor(self.vocabulary.no_interaction)
+
+    @property
+    def human(self) -> Bool[Tensor, " classes"]:
+        """Which classes are people."""
+        return torch.tensor([name in self.people for name in self.classes])
+
+    @staticmethod
+    def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
+        """One backbone that reads pictures."""
+        if data.kind not in KINDS:
+            raise InputError(f"interact learns from data of the kinds {', '.join(KINDS)}; got {data.kind!r}.")
+        return (PART,)
+
+    @classmethod
+    def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Interact:
+        """Interactions are those of the vocabulary; classes those of the boxes."""
+        config = head.interactions
+        classes = _classes(dataset, head)
+        people = _people(config, classes)
+        source = _source(config, dataset)
+        scenes = [dataset.scenes[row] for row in dataset.rows("train")]
+        if config.vocabulary == "data" and source != "captions":
+            vocabulary = learnt(labels_of(scene, people, source) for scene in scenes)
+        else:
+            vocabulary = vocabulary_of(config.vocabulary)
+        _check_objects(vocabulary, classes)
+        sentences = vocabulary.sentences(config.templates)
+        texts = embed_interactions(config.text, sentences)
+        teacher = None
+        if config.method == "zero-shot":
+            same = config.teacher in ("", config.text)
+            teacher = texts if same else embed_interactions(config.teacher, sentences)
+        unseen = unseen_of(config.unseen, vocabulary)
+        return cls(vocabulary, classes, people, source, unseen, head, texts, teacher)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], head: HeadConfig) -> Interact:
+        """The inverse of `settings`."""
+        vocabulary = Interactions.from_dict(settings["vocabulary"])
+        texts = torch.zeros(len(vocabulary), int(settings["width"]))
+        # What a bank begins with may not be zeros; the weights follow.
+        return cls(
+            vocabulary,
+            tuple(settings["classes"]),
+            tuple(settings["people"]),
+            str(settings["source"]),
+            tuple(settings["unseen"]),
+            head,
+            texts + 1.0,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Names, and which were never shown."""
+        return {
+            "vocabulary": self.vocabulary.to_dict(),
+            "classes": list(self.classes),
+            "people": list(self.people),
+            "source": self.source,
+            "unseen": list(self.unseen),
+            "width": self.texts.shape[1],
+        }
+
+    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
+        """Other pictures may show other things; what has no name here is left out."""
+        if posed is not type(self):
+            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
+
+    def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
+        """Whole pictures, squeezed into a square, so that boxes keep their meaning."""
+        return picture_inputs(dataset, how, whole=True)
+
+    def gather(self, dataset: Dataset, report: Gathered | None = None) -> None:
+        """Let the detector find its boxes, and ask the teacher."""
+        find_all_boxes(dataset, self.head.boxes, report)
+        if self.teacher is None:
+            return
+        for split in dataset.splits:
+            if split == "train":
+                told = None if report is None else (lambda done, total: report("the teacher on train", done, total))
+                self._taught(dataset, self._rows(dataset, split), self._proposals(dataset, split), told)
+
+    def _rows(self, dataset: Dataset, split: str) -> list[int]:
+        """Rows of the pictures that are read: with unseen interactions, training may lack some."""
+        rows = list(dataset.rows(split))
+        if split != "train" or not self.unseen or self.config.unseen_rule != "drop":
+            return rows
+        known = self._annotated([dataset.scenes[row] for row in rows]).labels[:, list(self.unseen)].any(1)
+        return [row for row, shows in zip(rows, known.tolist(), strict=True) if not shows]
+
+    def _annotated(self, scenes: Sequence[Scene]) -> Annotated:
+        return Annotated.of(scenes, self.vocabulary, self.classes, self.people, self.source)
+
+    def _proposals(self, dataset: Dataset, split: str) -> Proposals:
+        """Boxes and pairs of a split."""
+        rows = self._rows(dataset, split)
+        scenes = [dataset.scenes[row] for row in rows]
+        if self.head.boxes.found:
+            store = find_boxes(dataset, list(dataset.rows(split)), self.head.boxes)
+            places = {row: place for place, row in enumerate(dataset.rows(split))}
+            chosen = store.take(torch.tensor([places[row] for row in rows], dtype=torch.long))
+            regions = relabelled(chosen, store.names, self.classes)
+            # A detector sees the picture itself, whatever size its scene says.
+            regions = regions.resized(Regions.from_scenes([replace(scene, entities=()) for scene in scenes]).sizes)
+        else:
+            regions = Regions.from_scenes(scenes, self.classes)
+        annotated = self._annotated(scenes)
+        if split == "train" and self.unseen:
+            hidden = torch.zeros(len(self.vocabulary), dtype=torch.bool)
+            hidden[list(self.unseen)] = True
+            annotated = annotated.hiding(hidden)
+        return Proposals.of(regions, annotated, self.human, columns_of(self.objects), self.config)
+
+    def _taught(self, dataset: Dataset, rows: Sequence[int], found: Proposals, report: Any = None) -> Proposals:
+        assert self.teacher is not None
+        name = self.config.teacher or self.config.text
+        padded = self.config.padded
+        told = taught(name, dataset, rows, found.table, self.teacher, found.columns, padded, report)
+        return found.with_teacher(told)
+
+    def examples(self, dataset: Dataset, split: str) -> Examples:
+        """A picture is an example, also one without a pair: its labels still teach."""
+        rows = self._rows(dataset, split)
+        found = self._proposals(dataset, split)
+        if self.teacher is not None:
+            found = self._taught(dataset, rows, found)
+        if split == "train" and self.config.method != "zero-shot" and not found.annotated.labels.any():
+            raise InputError(
+                f"No training picture is labelled with any of {len(self.vocabulary)} interactions (labels: "
+                f"{self.source}), so there is nothing to learn. Compare the verbs and objects of the data with those of "
+                "the vocabulary."
+            )
+        names = tuple(dataset.scenes[row].id for row in rows)
+        return Examples({PART: torch.tensor(rows)}, {"picture": torch.arange(len(rows))}, names, (found,))
+
+    def told(self, examples: Examples) -> dict[str, Any]:
+        """Boxes, pairs and labels of the pictures."""
+        return {"told": self.told_of(examples)}
+
+    def told_of(self, examples: Examples) -> Told:
+        """What the head is told of a batch."""
+        found: Proposals = examples.known[0]
+        return found.take(examples.targets["picture"])
+
+    def make_head(self, given: Mapping[str, Given], dataset: Dataset | None = None) -> InteractHead:
+        """A network for interactions."""
+        return InteractHead(given[PART], self.texts, self.objects, self.teachable, self.config)
+
+    def measure(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
+        """The loss; `score` has the metrics."""
+        return {"interaction_loss": float(outputs["picture_loss"].mean())}
+
+    def score(self, model: nn.Module, fetch: Fetch, examples: Examples, batch: int = 16) -> dict[str, float]:
+        """mAP by HICO-DET's rule, of groups of interactions, and relatedness AP. See `Task.score`."""
+        found: Proposals = examples.known[0]
+        pictures = examples.targets["picture"]
+        meter = self.meter(found.annotated.take(pictures))
+        device = next(model.parameters()).device
+        done = 0
+        with torch.inference_mode(), evaluating(model):
+            for some in examples.batches(min(batch, 16)):
+                told = self.told_of(some).to(device)
+                features = {part: fetch(part, rows) for part, rows in some.rows.items()}
+                inputs = _inputs(model, features, told.regions, told.pairs)
+                head: Any = model.head
+                meter.add(torch.arange(done, done + len(some)), inputs, told, *head.scores(inputs))
+                done += len(some)
+        return meter.compute()
+
+    def meter(self, annotated: Annotated) -> Meter:
+        """What measures answers for these pictures."""
+        names = sorted(set(self.vocabulary.objects))
+        objects = [names.index(name) for name in self.vocabulary.objects]
+        return Meter(annotated, objects, groups_of(self.vocabulary, self.unseen), self.config)
+
+    def known(self, scene: Scene) -> Scene:
+        """Things of classes that the run knows."""
+        names = set(self.classes)
+        return only_entities(scene, [n for n, thing in enumerate(scene.entities) if thing.label in names])
+
+    def respond(
+        self, model: SideModel, features: Mapping[str, Features], scenes: Sequence[Scene], asked: Sequence[Any] = ()
+    ) -> list[Scene]:
+        """Scenes with boxes and what people do to them, best first; whatever else was known is left out.
+
+        Args:
+            model: trained, in eval mode.
+            features: of the pictures.
+            scenes: with sizes, and boxes with classes.
+            asked: nothing.
+
+        Raises:
+            InputError: a class that the run does not know.
+        """
+        device = next(model.parameters()).device
+        regions = Regions.from_scenes(scenes, self.classes).to(device)
+        # All boxes that are given may take part: the user, or the detector's threshold, chose them.
+        pairs = human_pairs(regions, self.human.to(device))
+        inputs = _inputs(model, features, regions, pairs)
+        head: Any = model.head
+        best = best_interactions(head.scores(inputs)[0], inputs, _SHOWN, self.config.suppress)
+        rows = inputs.pairs[best.pair] - regions.starts[inputs.picture[best.pair]][:, None]
+        columns = (inputs.picture[best.pair], rows[:, 0], rows[:, 1], best.interaction, best.score)
+        relations: list[list[Relation]] = [[] for _ in scenes]
+        for picture, human, thing, number, score in zip(*(each.tolist() for each in columns), strict=True):
+            places = boxed(scenes[picture])
+            relations[picture].append(
+                Relation(places[human], self.vocabulary.verbs[number], places[thing], min(score, 1.0))
+            )
+        return [
+            Scene(scene.id, scene.image, size=scene.size, entities=scene.entities, relations=_ranked(own))
+            for scene, own in zip(scenes, relations, strict=True)
+        ]
+
+    def extended(self, model: SideModel, added: Interactions) -> Interact:
+        """The task with more interactions, which the model now knows from their names alone.
+
+        Args:
+            model: trained; its bank grows in place.
+            added: interactions; those that are known already are left as they are.
+
+        Raises:
+            InputError: an object that no box can be of.
+        """
+        new = added.without(self.vocabulary)
+        if not len(new):
+            return self
+        _check_objects(new, self.classes)
+        texts = embed_interactions(self.config.text, new.sentences(self.config.templates))
+        head: Any = model.head
+        head.extend(texts, _objects(new, self.classes, self.people), ~torch.tensor(new.no_interaction))
+        return replace(self, vocabulary=self.vocabulary.joined(new), texts=torch.cat([self.texts, texts]))
+
+
+def _inputs(
+    model: nn.Module, features: Mapping[str, Features], regions: Regions, pairs: Int[Tensor, "pairs 2"]
+) -> HOIInputs:
+    head: Any = model.head
+    adapted = model.adapt(features) if isinstance(model, SideModel) else features
+    found: HOIInputs = head.inputs(adapted, regions, pairs)
+    return found
+
+
+def _objects(vocabulary: Interactions, classes: Sequence[str], people: Sequence[str]) -> Tensor:
+    """Which interactions are with each class; those with a person are with every class of people."""
+    called = [PERSON if name in people else name for name in classes]
+    return torch.tensor([[name == thing for thing in vocabulary.objects] for name in called])
+
+
+def _ranked(relations: Sequence[Relation]) -> tuple[Relation, ...]:
+    """Best first, without those that are far behind."""
+    found = sorted(relations, key=lambda each: -(each.score or 0.0))
+    least = _LEAST * (found[0].score or 0.0) if found else 0.0
+    return tuple(each for each in found if (each.score or 0.0) >= least)
+
+
+def _classes(dataset: Dataset, head: HeadConfig) -> tuple[str, ...]:
+    """Names of the classes of boxes: the detector's own, or those of the data."""
+    if head.boxes.found:
+        return tuple(find_boxes(dataset, list(dataset.rows("train")), head.boxes).names)
+    return tuple(sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label}))
+
+
+def _people(config: InteractConfig, classes: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(name for name in classes if name in (config.people or PEOPLE))
+    if not found:
+        raise InputError(
+            f"No class of boxes is a person: none of {', '.join(config.people or PEOPLE)} is among "
+            f"{', '.join(classes[:12])}. Say which are by head.interactions.people."
+        )
+    return found
+
+
+def _source(config: InteractConfig, dataset: Dataset) -> str:
+    """Where the labels of whole pictures come from."""
+    if config.labels != "auto":
+        return config.labels
+    scenes = [dataset.scenes[row] for row in dataset.rows("train")]
+    if any("absent" in scene.metadata for scene in scenes):
+        return "labels"
+    return "relations" if any(scene.relations for scene in scenes) else "captions"
+
+
+def _check_objects(vocabulary: Interactions, classes: Sequence[str]) -> None:
+    """Refuse interactions of which no box can be the object."""
+    vocabulary.check_objects((*classes, PERSON))

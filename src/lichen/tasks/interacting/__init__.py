@@ -1,0 +1,1 @@
+"""What the task `interact` is made of: settings, labels, proposals, the teacher's scores, the head, measuring."""
