@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from lichen.errors import InputError
-from lichen.metrics.open_images import OpenImagesProtocol, OpenImagesRelations, average_precisions
+from lichen.metrics.open_images import OpenImagesProtocol, OpenImagesRelations
 
 from .graphs import A, B, found, true
 
@@ -75,14 +74,6 @@ def test_predictions_where_nothing_is_annotated_are_false() -> None:
     measured.add(right, true([A, B], [0, 1], [[0, 1, 0]]))
     measured.add(surer, true([A, B], [0, 1], []))
     assert measured.compute()["AP_rel/p0"] == 0.5
-
-
-def test_area_under_the_envelope() -> None:
-    # Right, wrong, right, wrong, right of four: recall 1/4, 1/2, 3/4 at precision 1, 2/3, 3/5.
-    fit = np.array([0, -1, 1, -1, 2])
-    score = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
-    got = average_precisions(np.zeros(5, np.int64), score, fit, np.array([4, 0]))
-    assert got.tolist() == pytest.approx([(1 + 2 / 3 + 3 / 5) / 4, 0.0])
 
 
 def test_what_is_refused() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..errors import InputError
@@ -18,6 +18,7 @@ from ..graphs.found import FoundGraph, TrueGraph
 from ..regions.boxes import enclosing
 from ..regions.overlap import iou
 from .matching import hits
+from .ranked import average_precisions, ranked
 
 RECALL_SHARE, RELATION_SHARE, PHRASE_SHARE = 0.2, 0.4, 0.4
 """Of the weighted score."""
@@ -108,7 +109,7 @@ class OpenImagesRelations:
         found = {f"R@{self.protocol.at}": recall}
         weight = self.counts / self.annotated
         for kind, fit in zip(("rel", "phr"), fits, strict=True):
-            precision = average_precisions(predicate, score, fit, self.counts)
+            precision = average_precisions(ranked(predicate, score, fit, len(self.names)), self.counts)
             occurs = self.counts > 0
             found[f"wmAP_{kind}"] = float((precision * weight)[occurs].sum())
             found[f"mAP_{kind}"] = float(precision[occurs].mean())
@@ -147,37 +148,3 @@ def _best_fit(
         same = same & (found.labels[predicted[:, side]][:, None] == truth.labels[annotated[:, side]][None])
     value, place = torch.where(same, shared, -1.0).max(1)
     return torch.where(value > overlap, place, -1).numpy()
-
-
-def average_precisions(
-    predicate: Int[np.ndarray, " predictions"],
-    score: Float[np.ndarray, " predictions"],
-    fit: Int[np.ndarray, " predictions"],
-    counts: Int[np.ndarray, " predicates"],
-) -> Float[np.ndarray, " predicates"]:
-    """Average precision of each predicate, the area under the envelope of its curve (VOC 2010).
-
-    Args:
-        predicate: of each prediction.
-        score: of each prediction, over all pictures.
-        fit: number of the annotated relation that it fits, -1 for none; of several that fit one the first by score is
-            right.
-        counts: annotated relations of each predicate.
-
-    Returns:
-        0 for a predicate that nothing was annotated of.
-    """
-    order = np.argsort(-score, kind="stable")
-    predicate, fit = predicate[order], fit[order]
-    right = np.zeros(len(fit), bool)
-    place = np.flatnonzero(fit >= 0)
-    right[place[np.unique(fit[place], return_index=True)[1]]] = True
-    result = np.zeros(len(counts))
-    for number in np.flatnonzero(counts):
-        own = right[predicate == number]
-        true = own.cumsum()
-        recall = np.concatenate([[0.0], true / counts[number], [1.0]])
-        precision = np.concatenate([[0.0], true / np.arange(1, len(own) + 1), [0.0]])
-        envelope = np.maximum.accumulate(precision[::-1])[::-1]
-        result[number] = (np.diff(recall) * envelope[1:]).sum()
-    return result
