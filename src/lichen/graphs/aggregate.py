@@ -1,4 +1,4 @@
-"""What arrives at each node of a graph: sums and means over its edges, for all pictures of a batch at once."""
+"""What arrives at each node of a graph: sums, means and maxima over its edges, for all pictures of a batch at once."""
 
 from __future__ import annotations
 
@@ -39,3 +39,17 @@ def mean_at(
         return sum_at(values, node, nodes) / share[:, None]
     total = sum_at(weights, node, nodes).clamp(min=1)
     return sum_at(values * weights[:, None], node, nodes) / total[:, None]
+
+
+def largest_at(
+    values: Float[Tensor, "edges width"], node: Int[Tensor, " edges"], nodes: int, least: float
+) -> Float[Tensor, "nodes width"]:
+    """Largest of the values of each node's edges, by column; equal ones share the gradient.
+
+    Args:
+        node: where each edge arrives.
+        nodes: how many there are.
+        least: what a node without edges has, and the least that any has.
+    """
+    places = node[:, None].expand(-1, values.shape[1])
+    return values.new_full((nodes, values.shape[1]), least).scatter_reduce(0, places, values, "amax")

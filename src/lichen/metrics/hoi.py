@@ -113,7 +113,7 @@ class HoiScores:
     known_recall: Float[np.ndarray, " classes"] | None = None
 
     def summary(self, groups: Groups | None = None) -> dict[str, float]:
-        """Means over classes, in per cent; classes that nothing is annotated of are left out.
+        """Means over classes, shares from 0 to 1; classes that nothing is annotated of are left out.
 
         Args:
             groups: sets of classes to take means of as well, such as "rare" and "non_rare", "unseen" and "seen".
@@ -130,11 +130,11 @@ class HoiScores:
         if self.known_precision is not None:
             found["mAP_known"] = self.known_precision
         measured = self.counts > 0
-        result = {name: 100 * float(values[measured].mean()) for name, values in found.items()}
+        result = {name: float(values[measured].mean()) for name, values in found.items()}
         for group, ids in (groups or {}).items():
             own = _members(group, ids, len(self.counts)) & measured
             if own.any():
-                result |= {f"{name}_{group}": 100 * float(values[own].mean()) for name, values in found.items()}
+                result |= {f"{name}_{group}": float(values[own].mean()) for name, values in found.items()}
         for name in ("mAP", "mAP_known"):
             both = result.get(f"{name}_unseen"), result.get(f"{name}_seen")
             if both[0] is not None and both[1] is not None:
@@ -282,7 +282,7 @@ def relatedness_precision(scores: Float[np.ndarray, " pairs"], related: Bool[np.
         related: whether any interaction of the pair is annotated.
 
     Returns:
-        `relatedness_AP`: average precision, not interpolated, in per cent; `relatedness_chance`: that of a random
+        `relatedness_AP`: average precision, not interpolated, from 0 to 1; `relatedness_chance`: that of a random
         order, which is the share of related pairs.
 
     Raises:
@@ -293,7 +293,7 @@ def relatedness_precision(scores: Float[np.ndarray, " pairs"], related: Bool[np.
     if not related.any():
         raise InputError("No pair is related: there is nothing to find. Check the annotations.")
     precision = average_precision(scores[:, None], related[:, None])[0]
-    return {"relatedness_AP": 100 * float(precision), "relatedness_chance": 100 * float(related.mean())}
+    return {"relatedness_AP": float(precision), "relatedness_chance": float(related.mean())}
 
 
 def _measured(

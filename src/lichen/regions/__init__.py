@@ -36,10 +36,10 @@ from .tokens import CODES, CellCode, Code, CoordinateCode
 __all__ = [
     "CODES",
     "NO_CLASS",
-    "PairTable",
     "CellCode",
     "Code",
     "CoordinateCode",
+    "PairTable",
     "Regions",
     "area",
     "as_boxes",

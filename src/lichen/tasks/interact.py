@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +19,7 @@ from ..backbones.features import Features
 from ..data.config import DataConfig
 from ..data.dataset import Dataset
 from ..data.interactions import Interactions
+from ..data.zero_shot import without_unseen
 from ..errors import InputError
 from ..heads.given import Given
 from ..heads.hoi.fusion import best_interactions
@@ -29,11 +31,11 @@ from ..scene import Relation, Scene
 from .boxes import find_all_boxes, find_boxes, only_entities, relabelled
 from .interacting.config import InteractConfig
 from .interacting.head import InteractHead
-from .interacting.labels import PEOPLE, PERSON, Annotated, groups_of, labels_of
+from .interacting.labels import Annotated
 from .interacting.proposals import Proposals, Told
 from .interacting.scoring import Meter
 from .interacting.teaching import embed_interactions, taught
-from .interacting.vocabularies import learnt, unseen_of, vocabulary_of
+from .interacting.vocabularies import from_settings, joined, to_settings, unseen_of, vocabulary_of
 from .model import SideModel
 from .task import (
     Examples,
@@ -69,10 +71,6 @@ class Interact(Responding):
     vocabulary: Interactions
     classes: tuple[str, ...]
     """Of boxes."""
-    people: tuple[str, ...]
-    """Which of them are people."""
-    source: str
-    """Of the labels of whole pictures: labels, relations or captions."""
     unseen: tuple[int, ...]
     """Interactions that training has no label of."""
     head: HeadConfig
@@ -94,17 +92,17 @@ class Interact(Responding):
     @property
     def objects(self) -> Bool[Tensor, "classes interactions"]:
         """Which interactions are with each class of boxes."""
-        return _objects(self.vocabulary, self.classes, self.people)
+        return torch.from_numpy(self.vocabulary.mask(self.classes))
 
     @property
     def teachable(self) -> Bool[Tensor, " interactions"]:
         """Which interactions relate two things."""
-        return ~torch.tensor(self.vocabulary.no_interaction)
+        return torch.from_numpy(~self.vocabulary.no_interaction)
 
     @property
     def human(self) -> Bool[Tensor, " classes"]:
         """Which classes are people."""
-        return torch.tensor([name in self.people for name in self.classes])
+        return torch.tensor([name in self.vocabulary.people for name in self.classes])
 
     @staticmethod
     def parts(data: DataConfig, named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -118,46 +116,31 @@ class Interact(Responding):
         """Interactions are those of the vocabulary; classes those of the boxes."""
         config = head.interactions
         classes = _classes(dataset, head)
-        people = _people(config, classes)
-        source = _source(config, dataset)
         scenes = [dataset.scenes[row] for row in dataset.rows("train")]
-        if config.vocabulary == "data" and source != "captions":
-            vocabulary = learnt(labels_of(scene, people, source) for scene in scenes)
-        else:
-            vocabulary = vocabulary_of(config.vocabulary)
-        _check_objects(vocabulary, classes)
-        sentences = vocabulary.sentences(config.templates)
+        vocabulary = vocabulary_of(config.vocabulary, scenes, classes, config.people)
+        # Refused here, before anything is computed: an object that no box can be of.
+        vocabulary.mask(classes)
+        sentences = vocabulary.prompts(config.templates)
         texts = embed_interactions(config.text, sentences)
         teacher = None
         if config.method == "zero-shot":
             same = config.teacher in ("", config.text)
             teacher = texts if same else embed_interactions(config.teacher, sentences)
-        unseen = unseen_of(config.unseen, vocabulary)
-        return cls(vocabulary, classes, people, source, unseen, head, texts, teacher)
+        return cls(vocabulary, classes, unseen_of(config.unseen, vocabulary), head, texts, teacher)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], head: HeadConfig) -> Interact:
         """The inverse of `settings`."""
-        vocabulary = Interactions.from_dict(settings["vocabulary"])
-        texts = torch.zeros(len(vocabulary), int(settings["width"]))
-        # What a bank begins with may not be zeros; the weights follow.
-        return cls(
-            vocabulary,
-            tuple(settings["classes"]),
-            tuple(settings["people"]),
-            str(settings["source"]),
-            tuple(settings["unseen"]),
-            head,
-            texts + 1.0,
-        )
+        vocabulary = from_settings(settings["vocabulary"])
+        # A bank does not begin with zeros; the weights that follow hold the texts.
+        texts = torch.ones(len(vocabulary), int(settings["width"]))
+        return cls(vocabulary, tuple(settings["classes"]), tuple(settings["unseen"]), head, texts)
 
     def settings(self) -> dict[str, Any]:
         """Names, and which were never shown."""
         return {
-            "vocabulary": self.vocabulary.to_dict(),
+            "vocabulary": to_settings(self.vocabulary),
             "classes": list(self.classes),
-            "people": list(self.people),
-            "source": self.source,
             "unseen": list(self.unseen),
             "width": self.texts.shape[1],
         }
@@ -177,25 +160,24 @@ class Interact(Responding):
         if self.teacher is None:
             return
         for split in dataset.splits:
-            if split == "train":
-                told = None if report is None else (lambda done, total: report("the teacher on train", done, total))
-                self._taught(dataset, self._rows(dataset, split), self._proposals(dataset, split), told)
+            told = None if report is None else partial(report, f"the teacher on {split}")
+            self._taught(dataset, *self._proposals(dataset, split), told)
 
-    def _rows(self, dataset: Dataset, split: str) -> list[int]:
-        """Rows of the pictures that are read: with unseen interactions, training may lack some."""
+    def _read(self, dataset: Dataset, split: str) -> tuple[list[int], list[Scene]]:
+        """Rows and scenes of a split; training may lack pictures, and scenes what is to stay unseen."""
         rows = list(dataset.rows(split))
-        if split != "train" or not self.unseen or self.config.unseen_rule != "drop":
-            return rows
-        known = self._annotated([dataset.scenes[row] for row in rows]).labels[:, list(self.unseen)].any(1)
-        return [row for row, shows in zip(rows, known.tolist(), strict=True) if not shows]
-
-    def _annotated(self, scenes: Sequence[Scene]) -> Annotated:
-        return Annotated.of(scenes, self.vocabulary, self.classes, self.people, self.source)
-
-    def _proposals(self, dataset: Dataset, split: str) -> Proposals:
-        """Boxes and pairs of a split."""
-        rows = self._rows(dataset, split)
         scenes = [dataset.scenes[row] for row in rows]
+        if split != "train" or not self.unseen:
+            return rows, scenes
+        kept = [
+            list(without_unseen([scene], self.vocabulary, self.unseen, self.config.unseen_rule)) for scene in scenes
+        ]
+        found = [(row, left[0]) for row, left in zip(rows, kept, strict=True) if left]
+        return [row for row, _ in found], [scene for _, scene in found]
+
+    def _proposals(self, dataset: Dataset, split: str) -> tuple[list[int], Proposals]:
+        """Rows of the pictures that are read, and their boxes and pairs."""
+        rows, scenes = self._read(dataset, split)
         if self.head.boxes.found:
             store = find_boxes(dataset, list(dataset.rows(split)), self.head.boxes)
             places = {row: place for place, row in enumerate(dataset.rows(split))}
@@ -205,12 +187,12 @@ class Interact(Responding):
             regions = regions.resized(Regions.from_scenes([replace(scene, entities=()) for scene in scenes]).sizes)
         else:
             regions = Regions.from_scenes(scenes, self.classes)
-        annotated = self._annotated(scenes)
+        annotated = Annotated.of(scenes, self.vocabulary, self.classes, self.config.labels)
         if split == "train" and self.unseen:
             hidden = torch.zeros(len(self.vocabulary), dtype=torch.bool)
             hidden[list(self.unseen)] = True
             annotated = annotated.hiding(hidden)
-        return Proposals.of(regions, annotated, self.human, columns_of(self.objects), self.config)
+        return rows, Proposals.of(regions, annotated, self.human, columns_of(self.objects), self.config)
 
     def _taught(self, dataset: Dataset, rows: Sequence[int], found: Proposals, report: Any = None) -> Proposals:
         assert self.teacher is not None
@@ -221,15 +203,14 @@ class Interact(Responding):
 
     def examples(self, dataset: Dataset, split: str) -> Examples:
         """A picture is an example, also one without a pair: its labels still teach."""
-        rows = self._rows(dataset, split)
-        found = self._proposals(dataset, split)
+        rows, found = self._proposals(dataset, split)
         if self.teacher is not None:
             found = self._taught(dataset, rows, found)
         if split == "train" and self.config.method != "zero-shot" and not found.annotated.labels.any():
             raise InputError(
-                f"No training picture is labelled with any of {len(self.vocabulary)} interactions (labels: "
-                f"{self.source}), so there is nothing to learn. Compare the verbs and objects of the data with those of "
-                "the vocabulary."
+                f"No training picture is labelled with any of {len(self.vocabulary)} interactions "
+                f"(head.interactions.labels = {self.config.labels!r}), so there is nothing to learn. Compare the verbs "
+                "and objects of the data with those of the vocabulary."
             )
         names = tuple(dataset.scenes[row].id for row in rows)
         return Examples({PART: torch.tensor(rows)}, {"picture": torch.arange(len(rows))}, names, (found,))
@@ -270,9 +251,11 @@ class Interact(Responding):
 
     def meter(self, annotated: Annotated) -> Meter:
         """What measures answers for these pictures."""
-        names = sorted(set(self.vocabulary.objects))
-        objects = [names.index(name) for name in self.vocabulary.objects]
-        return Meter(annotated, objects, groups_of(self.vocabulary, self.unseen), self.config)
+        objects = [self.vocabulary.objects.index(each.object) for each in self.vocabulary.entries]
+        unseen = set(self.unseen)
+        split = {"unseen": self.unseen, "seen": tuple(n for n in range(len(objects)) if n not in unseen)}
+        groups = {**self.vocabulary.groups(), **(split if unseen else {})}
+        return Meter(annotated, objects, groups, self.config)
 
     def known(self, scene: Scene) -> Scene:
         """Things of classes that the run knows."""
@@ -306,7 +289,7 @@ class Interact(Responding):
         for picture, human, thing, number, score in zip(*(each.tolist() for each in columns), strict=True):
             places = boxed(scenes[picture])
             relations[picture].append(
-                Relation(places[human], self.vocabulary.verbs[number], places[thing], min(score, 1.0))
+                Relation(places[human], self.vocabulary.entries[number].verb, places[thing], min(score, 1.0))
             )
         return [
             Scene(scene.id, scene.image, size=scene.size, entities=scene.entities, relations=_ranked(own))
@@ -323,14 +306,14 @@ class Interact(Responding):
         Raises:
             InputError: an object that no box can be of.
         """
-        new = added.without(self.vocabulary)
-        if not len(new):
+        whole, new = joined(self.vocabulary, added)
+        if new is None:
             return self
-        _check_objects(new, self.classes)
-        texts = embed_interactions(self.config.text, new.sentences(self.config.templates))
+        objects = torch.from_numpy(new.mask(self.classes))
+        texts = embed_interactions(self.config.text, new.prompts(self.config.templates))
         head: Any = model.head
-        head.extend(texts, _objects(new, self.classes, self.people), ~torch.tensor(new.no_interaction))
-        return replace(self, vocabulary=self.vocabulary.joined(new), texts=torch.cat([self.texts, texts]))
+        head.extend(texts, objects, torch.from_numpy(~new.no_interaction))
+        return replace(self, vocabulary=whole, texts=torch.cat([self.texts, texts]))
 
 
 def _inputs(
@@ -340,12 +323,6 @@ def _inputs(
     adapted = model.adapt(features) if isinstance(model, SideModel) else features
     found: HOIInputs = head.inputs(adapted, regions, pairs)
     return found
-
-
-def _objects(vocabulary: Interactions, classes: Sequence[str], people: Sequence[str]) -> Tensor:
-    """Which interactions are with each class; those with a person are with every class of people."""
-    called = [PERSON if name in people else name for name in classes]
-    return torch.tensor([[name == thing for thing in vocabulary.objects] for name in called])
 
 
 def _ranked(relations: Sequence[Relation]) -> tuple[Relation, ...]:
@@ -360,28 +337,3 @@ def _classes(dataset: Dataset, head: HeadConfig) -> tuple[str, ...]:
     if head.boxes.found:
         return tuple(find_boxes(dataset, list(dataset.rows("train")), head.boxes).names)
     return tuple(sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label}))
-
-
-def _people(config: InteractConfig, classes: Sequence[str]) -> tuple[str, ...]:
-    found = tuple(name for name in classes if name in (config.people or PEOPLE))
-    if not found:
-        raise InputError(
-            f"No class of boxes is a person: none of {', '.join(config.people or PEOPLE)} is among "
-            f"{', '.join(classes[:12])}. Say which are by head.interactions.people."
-        )
-    return found
-
-
-def _source(config: InteractConfig, dataset: Dataset) -> str:
-    """Where the labels of whole pictures come from."""
-    if config.labels != "auto":
-        return config.labels
-    scenes = [dataset.scenes[row] for row in dataset.rows("train")]
-    if any("absent" in scene.metadata for scene in scenes):
-        return "labels"
-    return "relations" if any(scene.relations for scene in scenes) else "captions"
-
-
-def _check_objects(vocabulary: Interactions, classes: Sequence[str]) -> None:
-    """Refuse interactions of which no box can be the object."""
-    vocabulary.check_objects((*classes, PERSON))

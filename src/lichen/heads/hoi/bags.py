@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from ...graphs.aggregate import largest_at
+
 _CERTAIN = 1e-6
 
 
@@ -38,8 +40,7 @@ def bag_logits(
         found = torch.log(-torch.expm1(total)) - total
     else:
         lowest = torch.finfo(logits.dtype).min
-        asked = logits.masked_fill(~compatible, lowest)
-        found = logits.new_full(filled.shape, lowest).index_reduce(0, picture, asked, "amax")
+        found = largest_at(logits.masked_fill(~compatible, lowest), picture, pictures, lowest)
     return torch.where(filled, found, 0.0), filled
 
 
@@ -58,9 +59,9 @@ def best_of_bag(
         pictures: how many there are.
     """
     asked = scores.masked_fill(~wanted, -torch.inf)
-    best = scores.new_full((pictures, scores.shape[1]), -torch.inf).index_reduce(0, picture, asked, "amax")
+    best = largest_at(asked, picture, pictures, -torch.inf)
     tied = wanted & (asked == best[picture])
-    number = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores)
-    first = number.new_full(best.shape, len(scores))
-    first = first.index_reduce(0, picture, number.masked_fill(~tied, len(scores)), "amin")
+    # Counted down, so that the first has the largest number.
+    number = torch.arange(len(scores), 0, -1, device=scores.device, dtype=torch.float64)[:, None].expand_as(scores)
+    first = largest_at(number.masked_fill(~tied, 0.0), picture, pictures, 0.0)
     return tied & (number == first[picture])

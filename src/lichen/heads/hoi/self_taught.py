@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ...graphs.aggregate import largest_at
 from ...regions.groups import cross, starts_of
 from ...regions.overlap import matched_iou
 from .bags import best_of_bag
@@ -58,7 +59,7 @@ def self_taught(
     best = best_of_bag(value, wanted, inputs.picture, inputs.pictures)
     chosen = best.any(1)
     if config.self_taught == "soft":
-        top = value.new_zeros(labels.shape).index_reduce(0, inputs.picture, value * wanted, "amax")
+        top = largest_at(value * wanted, inputs.picture, inputs.pictures, 0.0)
         share = torch.where(wanted, value / top[inputs.picture].clamp(min=1e-9), 0.0)
         return Lesson(share.amax(1) if share.shape[1] else chosen.to(value), torch.ones_like(chosen))
     return Lesson(chosen.to(value), ~near_duplicates(inputs, chosen, config.duplicates))

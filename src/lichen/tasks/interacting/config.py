@@ -9,9 +9,9 @@ from ...errors import InputError, pick
 from ...heads.hoi.config import HOIConfig
 from ...heads.hoi.inputs import ProposalConfig
 
-LABELS = ("auto", "labels", "relations", "captions")
+LABELS = ("auto", "relations", "captions")
 PROTOCOLS = ("hico", "vcoco")
-UNSEEN_RULES = ("drop", "labels")
+UNSEEN_RULES = ("pairs", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,12 @@ class InteractConfig(HOIConfig):
     the columns verb and object."""
     people: tuple[str, ...] = ()
     """Classes of boxes that are people; empty for those of person, man, woman, boy, girl that there are."""
-    labels: Literal["auto", "labels", "relations", "captions"] = "auto"
-    """What whole pictures are labelled with: their own labels (HICO-DET's), the relations of people, what captions say
-    that people do; auto takes labels where there are any, relations otherwise."""
+    labels: Literal["auto", "relations", "captions"] = "auto"
+    """What whole pictures are labelled with: the relations of people, or what captions say that people do; auto takes a
+    picture's own labels (HICO-DET's) where it has any, its relations otherwise."""
     text: str = "embedded:playground-clip"
     """What reads the interactions as texts: a model of pictures and texts, or any text backbone."""
-    templates: tuple[str, ...] = ("a photo of a person {gerund} {object}",)
+    templates: tuple[str, ...] = ("a photo of a person {doing} {thing}",)
     """Sentences of an interaction, whose vectors are averaged."""
     teacher: str = ""
     """zero-shot: the model of pictures and texts that teaches; empty for that of `text`."""
@@ -41,8 +41,9 @@ class InteractConfig(HOIConfig):
     unseen: str = ""
     """Interactions without any label in training: a split of HICO-DET (rare_first, unseen_verb …), or playground;
     empty for none."""
-    unseen_rule: Literal["drop", "labels"] = "drop"
-    """unseen: pictures that show one are left out of training, or only their labels are."""
+    unseen_rule: Literal["pairs", "labels"] = "pairs"
+    """unseen: what training lacks: all pairs that do one, with pictures that are left with nothing, or the labels
+    alone. See `data.zero_shot.Filter`."""
     threshold: float = 0.2
     """Lowest score of a box that may take part."""
     least: int = 3
@@ -72,9 +73,7 @@ class InteractConfig(HOIConfig):
                 f"{self.pairs}, {self.answers}, {self.suppress}."
             )
         if not self.templates:
-            raise InputError(
-                'InteractConfig.templates holds sentences, such as "a photo of a person {gerund} {object}".'
-            )
+            raise InputError('InteractConfig.templates holds sentences, such as "a photo of a person {doing} {thing}".')
         self.proposals()
 
     @property
