@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..errors import InputError, nearest
 from ..scene import Scene
@@ -197,6 +197,12 @@ class Interactions:
     def objects(self) -> tuple[str, ...]:
         """Classes of objects, each once, in the order in which they first come."""
         return tuple(dict.fromkeys(entry.object for entry in self.entries))
+
+    @cached_property
+    def object_numbers(self) -> Int[np.ndarray, " interactions"]:
+        """Place in `objects` of each interaction's object."""
+        place = {name: number for number, name in enumerate(self.objects)}
+        return np.array([place[entry.object] for entry in self.entries])
 
     @cached_property
     def verbs(self) -> tuple[str, ...]:
