@@ -163,6 +163,7 @@ def test_labels_of_the_whole_picture() -> None:
     np.testing.assert_array_equal(values, [-1, 1, nan, 0])
     np.testing.assert_array_equal(RIDE.labels_of(scene(labels=(Label("outdoors"),))), [1, nan, nan, 1])
     np.testing.assert_array_equal(RIDE.labels_of(scene(metadata={"absent": [], "unclear": []})), [nan] * 4)
+    np.testing.assert_array_equal(RIDE.labels_of(scene(metadata={"unclear": ["feed horse"]})), [nan, 0, nan, nan])
     positive, counted = targets_of(values)
     assert positive.tolist() == [False, True, False, False] and counted.tolist() == [True, True, True, False]
 
