@@ -1,4 +1,4 @@
-"""The benchmarks of scene graphs and grounding at their smallest: they run, and print what they measure."""
+"""Benchmarks of scene graphs, grounding and interactions at their smallest: they run, and print what they measure."""
 
 from __future__ import annotations
 
@@ -83,3 +83,20 @@ def test_grounding_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert module.main(["playground-ground", "--draws", "3", *changes]) == 0
     again = {row[0]: row[1:] for row in map(cells, capsys.readouterr().out.splitlines()[4:])}
     assert again["the largest"] == rows["the largest"] and len(again) == 3
+
+
+def test_interactions_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    module = script("interactions_metric")
+    assert module.main(["--small"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "6 classes, 30 pictures, 600 detections, 90 annotated pairs"
+    rows = [cells(line) for line in lines if line.startswith("|")][2:]
+    assert [row[:2] for row in rows] == [["lichen", "6"], ["loop over detections", "3"]]
+    assert float(rows[1][7]) <= 1e-9
+
+
+def test_an_interactions_metric_that_differs_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("interactions_metric")
+    monkeypatch.setattr(module, "iou", lambda first, second: 1.0)
+    with pytest.raises(SystemExit, match="average precision differs"):
+        module.main(["--small"])

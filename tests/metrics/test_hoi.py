@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lichen.data.classes import hico_600
+from lichen.data.interactions import Interactions
+from lichen.data.playground import Playground
 from lichen.errors import InputError
 from lichen.metrics import hoi
 from lichen.metrics.hoi import (
     HoiProtocol,
     HoiScores,
     InteractionBoxes,
+    annotated_pairs,
     best_fits,
     edges_of_pixels,
     interaction_precision,
@@ -25,6 +27,7 @@ from lichen.metrics.hoi import (
     relatedness_precision,
 )
 from lichen.metrics.ranked import Curve
+from lichen.scene import Entity, Relation, Scene
 
 from .pairs import pairs, random_pairs
 
@@ -95,8 +98,7 @@ def test_thirty_real_classes(shared_data: Path) -> None:
         found += [(picture, row[0], row[1:5], row[5:9]) for row in image["detections"]]
         scores += [row[9] for row in image["detections"]]
         present[picture, image["image_level"]["positive"]] = True
-    objects = np.unique([each.object for each in hico_600()], return_inverse=True)[1]
-    known = known_objects(present, objects)
+    known = known_objects(present, Interactions.hico().object_numbers)
     got = interaction_precision(in_edges(pairs(found, scores), 0), in_edges(pairs(truth), 1), 600, known)
     assert got.known_precision is not None
     expected = {int(id): each for id, each in file["expected"].items()}
@@ -185,6 +187,28 @@ def test_annotated_pairs_as_detections_find_everything() -> None:
     found = InteractionBoxes(truth.picture, truth.category, truth.humans, truth.objects, np.ones(len(truth)))
     summary = interaction_precision(found, truth, 5).summary()
     assert summary["mRec"] == 100.0 and summary["mAP"] == pytest.approx(100.0)
+
+
+def test_pairs_of_scenes() -> None:
+    vocabulary = Interactions.of([("ride", "horse"), ("hug", "person")])
+    entities = (Entity("person", BOX), Entity("horse", FAR), Entity("person"))
+    relations = (Relation(0, "ride", 1), Relation(2, "ride", 1), Relation(0, "hug", 2), Relation(0, "near", 1))
+    got = annotated_pairs([Scene("a"), Scene("b", entities=entities, relations=relations)], vocabulary)
+    assert (got.picture.tolist(), got.category.tolist()) == ([1], [0]) and got.scores is None
+    assert (got.humans.tolist(), got.objects.tolist()) == ([list(BOX)], [list(FAR)])
+    assert len(annotated_pairs([], vocabulary)) == 0
+
+
+def test_the_playground_finds_itself() -> None:
+    data, vocabulary = Playground(size=30, language=False), Interactions.playground()
+    scenes = [data[number][1] for number in range(30)]
+    truth = annotated_pairs(scenes, vocabulary)
+    present = np.array([vocabulary.labels_of(scene) == 1 for scene in scenes])
+    found = InteractionBoxes(truth.picture, truth.category, truth.humans, truth.objects, np.ones(len(truth)))
+    known = known_objects(present, vocabulary.object_numbers)
+    summary = interaction_precision(found, truth, len(vocabulary), known).summary()
+    assert summary["mAP"] == pytest.approx(100.0) and summary["mAP_known"] == pytest.approx(100.0)
+    assert summary["mRec"] == 100.0 and summary["classes"] > 5
 
 
 def test_a_second_hit_is_wrong_and_is_not_handed_on() -> None:

@@ -176,6 +176,23 @@ _IRREGULAR = {
     "dig": "dug", "spend": "spent", "tie": "tied", "kneel": "knelt", "slide": "slid", "cast": "cast", "light": "lit",
 }  # fmt: skip
 _VOWELS = "aeiou"
+_LIKE_A_CONSONANT = (
+    "euro",
+    "one-",
+    "one ",
+    "ufo",
+    "ukulele",
+    "unic",
+    "unif",
+    "unis",
+    "unit",
+    "univ",
+    "use",
+    "usb",
+    "uten",
+)
+"""Beginnings of words that sound like "you" or "won"."""
+_SILENT = ("heir", "honest", "hour")
 
 
 @cache
@@ -184,7 +201,7 @@ def forms() -> Mapping[str, tuple[str, str]]:
     result: dict[str, tuple[str, str]] = {}
     for base in sorted(VERBS):
         past = _IRREGULAR.get(base, _stem(base) + "ed" if not base.endswith("e") else base + "d")
-        for form, kind in ((_present(base), "s"), (_stem(base, "ing") + "ing", "ing"), (past, "ed"), (base, "base")):
+        for form, kind in ((_present(base), "s"), (participle(base), "ing"), (past, "ed"), (base, "base")):
             result.setdefault(form, (base, kind))
     return result
 
@@ -203,6 +220,18 @@ def lemma(word: str) -> str:
     return word
 
 
+def participle(base: str) -> str:
+    """A verb's form in -ing: ride, riding; sit, sitting; lie, lying."""
+    return _stem(base, "ing") + "ing"
+
+
+def article(text: str) -> str:
+    """The text with "a" or "an" before it, by how it begins to sound."""
+    start = text.lower()
+    vowel = start[:1] in tuple(_VOWELS) and not start.startswith(_LIKE_A_CONSONANT)
+    return f"{'an' if vowel or start.startswith(_SILENT) else 'a'} {text}"
+
+
 def _stem(base: str, ending: str = "ed") -> str:
     """What an ending is put behind: hop, hopp-ing; ride, rid-ing; carry, carri-ed."""
     if base.endswith("ie") and ending == "ing":
@@ -211,7 +240,8 @@ def _stem(base: str, ending: str = "ed") -> str:
         return base[:-1]
     if base.endswith("y") and base[-2] not in _VOWELS and ending != "ing":
         return base[:-1] + "i"
-    short = len(base) < 5 or base in ("begin", "kidnap")
+    # The last syllable is stressed if it is the only one.
+    short = not set(base[:-2]) & set(_VOWELS) or base in ("begin", "control", "kidnap")
     if short and base[-1] not in _VOWELS + "wxyk" and base[-2] in _VOWELS and base[-3:-2] not in _VOWELS:
         return base + base[-1]
     return base

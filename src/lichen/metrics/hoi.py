@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from ..data.interactions import Interactions
 from ..errors import InputError, pick
 from ..files import write_atomic
 from ..regions.groups import joined
 from ..regions.overlap import matched_iou
+from ..scene import Scene
 from .classification import average_precision
 from .ranked import Curve, average_precisions, ranked
 
@@ -248,6 +250,25 @@ def _shared(
     return np.minimum(*overlaps)
 
 
+def annotated_pairs(scenes: Iterable[Scene], interactions: Interactions) -> InteractionBoxes:
+    """Annotated pairs of scenes, pictures numbered as they come.
+
+    A pair of which a box is missing cannot be found and is left out.
+    """
+    rows = [
+        (picture, number, scene.entities[person].box, scene.entities[thing].box)
+        for picture, scene in enumerate(scenes)
+        for person, thing, number in interactions.pairs_of(scene)
+        if scene.entities[person].box is not None and scene.entities[thing].box is not None
+    ]
+    return InteractionBoxes(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.float64).reshape(-1, 4),
+        np.array([row[3] for row in rows], np.float64).reshape(-1, 4),
+    )
+
+
 def known_objects(
     present: Bool[np.ndarray, "pictures classes"], objects: Int[np.ndarray, " classes"]
 ) -> Bool[np.ndarray, "pictures classes"]:
@@ -256,7 +277,10 @@ def known_objects(
     Args:
         present: whether the label of the whole picture says that the interaction is there (1, not unclear). Labels, not
             boxes, are what the official tool asks: a picture may have a label and no visible pair.
-        objects: number of each interaction's object.
+        objects: number of each interaction's object, as `Interactions.object_numbers`.
+
+    Raises:
+        InputError: objects of another number of interactions.
     """
     if len(objects) != present.shape[1]:
         raise InputError(f"There are labels of {present.shape[1]} interactions, but objects of {len(objects)}.")

@@ -69,6 +69,26 @@ def hico_verbs() -> tuple[str, ...]:
 
 
 @cache
+def hico_gerunds() -> tuple[str, ...]:
+    """What a person is doing, of each of the 600 interactions, such as "sitting_on"; HICO's two slips are put right."""
+    slips = {"controling": "controlling", "spining": "spinning"}
+    return tuple(slips.get(row["verb_ing"], row["verb_ing"]) for row in _table("hico_600_ext.csv"))
+
+
+@cache
+def hico_rare() -> tuple[bool, ...]:
+    """Whether each of the 600 interactions has fewer than 10 pairs of boxes in training: 138 of them."""
+    return tuple(row["rare"] == "1" for row in _table("hico_600_ext.csv"))
+
+
+@cache
+def hico_zero_shot() -> dict[str, tuple[int, ...]]:
+    """Numbers (from 0) of the unseen interactions of the published zero-shot splits; see `lichen.data.zero_shot`."""
+    loaded: dict[str, list[int]] = json.loads((FOLDER / "hico_zero_shot_splits.json").read_text("utf-8"))
+    return {name: tuple(ids) for name, ids in loaded.items()}
+
+
+@cache
 def vcoco_actions() -> tuple[Action, ...]:
     """The 26 actions in the order of the files."""
     return tuple(

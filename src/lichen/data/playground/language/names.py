@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from ....language.lexicon import article
 from ..dice import Dice
 from ..drawing.people import BUILDS
 from .view import View
@@ -126,11 +127,6 @@ def noun(label: str, dice: Dice | None = None) -> str:
 def plural(label: str) -> str:
     """A name for several."""
     return _PLURALS.get(label) or label + "s"
-
-
-def article(text: str) -> str:
-    """The text with "a" or "an" before it."""
-    return f"{'an' if text[0] in 'aeiouAEIOU' else 'a'} {text}"
 
 
 def phrase(label: str, attributes: Sequence[str], name: str | None = None, dice: Dice | None = None) -> str:
