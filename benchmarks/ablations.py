@@ -39,6 +39,39 @@ _BESIDE_SIDES = {
     "unipt": ("side.method=unipt",),
     "sherl": ("side.method=sherl", "side.late_layers=2"),
 }
+_DETECTED = ("head.boxes.source=embedded:playground-detector",)
+_BY_CHANCE = ('head.interactions.factors=["random", "image", "detector"]', "head.interactions.self_taught=off")
+_WEAK = {
+    "weak": (),
+    "no self-taught relatedness": ("head.interactions.self_taught=off",),
+    "no bank": ("head.interactions.bank=false",),
+    "image labels, pairs by chance": _BY_CHANCE,
+    "supervised": ("head.interactions.method=supervised",),
+    "soft lessons": ("head.interactions.self_taught=soft",),
+    "noisy-or bags": ("head.interactions.bags=noisy-or",),
+    "relatedness in bags": ("head.interactions.related_bags=true",),
+    "classifier frozen": ("head.interactions.classifier=frozen",),
+    "pair alone": ('head.interactions.factors=["pair"]',),
+    "pair, relatedness": ('head.interactions.factors=["pair", "related"]',),
+    "pair, picture": ('head.interactions.factors=["pair", "image"]',),
+}
+_LEVELS = {
+    "no picture": '["union", "instances"]',
+    "no union": '["image", "instances"]',
+    "no instances": '["image", "union"]',
+    "picture alone": '["image"]',
+    "union alone": '["union"]',
+    "instances alone": '["instances"]',
+}
+_ZERO = {
+    "all levels": (),
+    **{name: (f"head.interactions.levels={levels}",) for name, levels in _LEVELS.items()},
+    "KL": ("head.interactions.divergence=kl",),
+    "product of levels": ("head.interactions.fusion=product",),
+    "sum of levels": ("head.interactions.fusion=sum",),
+    "no bank": ("head.interactions.bank=false",),
+    "classifier frozen": ("head.interactions.classifier=frozen",),
+}
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
     "playground-relate": {
         **_GRAPHS,
@@ -59,10 +92,28 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "matching, classes": ("head.grounding.variant=matching", "head.grounding.vectors=embedded:minilm"),
         **{f"side network {name}": changes for name, changes in _BESIDE_SIDES.items() if changes},
     },
+    "playground-interact-weak": {
+        **_WEAK,
+        **{f"side network {name}": changes for name, changes in _BESIDE_SIDES.items() if changes},
+        "dinov2 and minilm": (
+            *("backbone.name=embedded:dinov2-small", "backbone.size=98", "side.layers=1"),
+            "head.interactions.text=embedded:minilm",
+        ),
+        "unseen: weak": ("data.test=unseen",),
+        "unseen: classifier frozen": ("data.test=unseen", "head.interactions.classifier=frozen"),
+        "unseen: by chance": ("data.test=unseen", *_BY_CHANCE),
+        **{f"detected: {name}": (*_WEAK[name], *_DETECTED) for name in ("weak", "supervised")},
+        "detected: by chance": (*_BY_CHANCE, *_DETECTED),
+    },
+    "playground-interact-zero": {
+        **_ZERO,
+        "unseen: all levels": ("data.test=unseen",),
+    },
 }
 """By recipe: what is taken out or changed."""
 SHOWN: dict[str, tuple[str, ...]] = {
     "relate": ("R@50", "mR@50", "head@50", "body@50", "tail@50", "zR@50", "ngR@50"),
+    "interact": ("mAP", "mAP_known", "relatedness_AP", "mAP_seen", "mAP_unseen"),
     "ground": ("any_acc50", "merged_acc50", "any_acc50_top5", "any_pointing"),
 }
 """By task: metrics of the table."""
@@ -86,7 +137,9 @@ def _finished(place: Path) -> bool:
 
 
 def said(values: Sequence[float]) -> str:
-    """Mean and spread in percent."""
+    """Mean and spread in percent; nothing for a metric that is not there."""
+    if not values:
+        return ""
     scaled = [100 * value for value in values]
     spread = f" ± {statistics.stdev(scaled):.1f}" if len(scaled) > 1 else ""
     return f"{statistics.mean(scaled):.1f}{spread}"
@@ -115,7 +168,7 @@ def main() -> int:
             results[name].append(measured(recipe, place))
     print("| variant | " + " | ".join(SHOWN[task]) + " |\n|---|" + "---:|" * len(SHOWN[task]))
     for name, found in results.items():
-        cells = [said([each.get(key, float("nan")) for each in found]) for key in SHOWN[task]]
+        cells = [said([each[key] for each in found if key in each]) for key in SHOWN[task]]
         print(f"| {name} | " + " | ".join(cells) + " |")
     (args.out / "ablations.json").write_text(json.dumps(results, indent=1))
     return 0

@@ -25,6 +25,7 @@ from lichen.backbones.backbone import Backbone
 from lichen.data.dataset import Dataset
 from lichen.data.readers import load
 from lichen.errors import InputError
+from lichen.heads.crops import embed_crops, embed_texts
 from lichen.heads.grounding.baselines import (
     confidence_scores,
     pick_boxes,
@@ -34,7 +35,6 @@ from lichen.heads.grounding.baselines import (
     size_scores,
 )
 from lichen.heads.grounding.candidates import Candidates
-from lichen.heads.crops import embed_crops, embed_texts
 from lichen.heads.grounding.prior import WordVectors, prior_table
 from lichen.metrics.grounding import phrase_grounding, proposal_ceiling
 from lichen.regions import Regions

@@ -72,6 +72,20 @@ def refuse_questions(args: argparse.Namespace, kind: str, boxes: bool) -> None:
         raise InputError(f"This run was trained to {kind} and reads no boxes, so it takes no --detector.")
 
 
+def widen(run: Run, path: Path) -> None:
+    """Let a run look for more interactions, which it knows by their names alone.
+
+    Raises:
+        InputError: the run finds no interactions, or the file is no vocabulary of things that it has boxes of.
+    """
+    from ..data.interactions import Interactions
+    from ..tasks.interact import Interact
+
+    if not isinstance(run.task, Interact):
+        raise InputError(f"This run was trained to {run.task.name} and takes no --vocabulary. One of interact does.")
+    run.task = run.task.extended(run.model, Interactions.read_csv(path, run.task.vocabulary.people))
+
+
 def queries_of(tasks: Sequence[str], args: argparse.Namespace) -> list[Query]:
     """What the command line asks.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
 from ..scene.graph_files import GRAPHS
-from .asking import add_questions, answers_table, asked_of_run, given_scenes, queries_of, refuse_questions
+from .asking import add_questions, answers_table, asked_of_run, given_scenes, queries_of, refuse_questions, widen
 from .given import Thumbnails, check_name, check_target, picture_files, read_texts
 from .recipes import listed_skips, showing_passes, silence_libraries
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 HELP = (
     "Answer for pictures (files or folders of them) or texts (given in quotes; files with one text on each line; CSV, "
     "TSV or JSONL with a column of texts). A run that retrieves ranks the inputs for each --query; one that writes is "
-    "told what to write by --task, --question, --expression or --box; one that grounds phrases is given a --caption. "
-    "Files of Scenes (.jsonl) bring boxes and captions along. Inputs that cannot be used are left out and named. "
-    "Prints a table; --json, --draw and --graph leave more."
+    "told what to write by --task, --question, --expression or --box; one that grounds phrases is given a --caption; "
+    "one that finds interactions may be given more of them by --vocabulary. Files of Scenes (.jsonl) bring boxes and "
+    "captions along. Inputs that cannot be used are left out and named. Prints a table; --json, --draw and --graph "
+    "leave more."
 )
 EPILOG = """examples:
   lichen predict runs/shapes holiday/ cat.jpg --draw answer.png
@@ -38,6 +39,7 @@ EPILOG = """examples:
   lichen predict runs/playground street.png --question "how many dogs are there?"
   lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png
   lichen predict runs/graphs street.jpg --detector embedded:ssd-mobilenet --draw answer.png --graph street.graphml
+  lichen predict runs/doing street.jpg --detector embedded:ssd-mobilenet --vocabulary verbs.csv --draw answer.png
   lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png"""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
@@ -55,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--query", action="append", default=[], metavar="TEXT", help="what to search for; may be given several times"
     )
     add_questions(parser)
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="more interactions to look for, known by their names alone: a CSV with the columns verb and object",
+    )
     parser.add_argument("--column", default="text", metavar="NAME", help="of the texts in a table (default text)")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the answers: .png, .jpg, .webp, .pdf or .svg")
     parser.add_argument("--json", metavar="FILE", help="write a Scene in JSON on each line; - prints them instead")
@@ -91,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"This run was trained to {kind} and takes no --query.")
     task: Any = trained.task
     asked = isinstance(task, Responding)
+    if args.vocabulary is not None:
+        widen(trained, args.vocabulary)
     refuse_questions(args, kind, asked and task.reads_boxes)
     if asked:
         queries = queries_of(trained.head.decoder.tasks, args) if kind == "write" else []

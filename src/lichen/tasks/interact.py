@@ -25,13 +25,14 @@ from ..heads.given import Given
 from ..heads.hoi.fusion import best_interactions
 from ..heads.hoi.inputs import HOIInputs, human_pairs
 from ..heads.hoi.teacher import columns_of
+from ..metrics.vcoco import VcocoTruth
 from ..regions import Regions
 from ..regions.regions import boxed
 from ..scene import Relation, Scene
 from .boxes import find_all_boxes, find_boxes, only_entities, relabelled
 from .interacting.config import InteractConfig
 from .interacting.head import InteractHead
-from .interacting.labels import Annotated
+from .interacting.labels import Annotated, doubtful
 from .interacting.proposals import Proposals, Told
 from .interacting.scoring import Meter
 from .interacting.teaching import embed_interactions, taught
@@ -166,6 +167,8 @@ class Interact(Responding):
     def _read(self, dataset: Dataset, split: str) -> tuple[list[int], list[Scene]]:
         """Rows and scenes of a split; training may lack pictures, and scenes what is to stay unseen."""
         rows = list(dataset.rows(split))
+        if split != "train" and self.config.labels == "captions":
+            rows = [row for row in rows if not doubtful(dataset.scenes[row], self.vocabulary.people)]
         scenes = [dataset.scenes[row] for row in rows]
         if split != "train" or not self.unseen:
             return rows, scenes
@@ -213,7 +216,8 @@ class Interact(Responding):
                 "and objects of the data with those of the vocabulary."
             )
         names = tuple(dataset.scenes[row].id for row in rows)
-        return Examples({PART: torch.tensor(rows)}, {"picture": torch.arange(len(rows))}, names, (found,))
+        scenes = tuple(dataset.scenes[row] for row in rows)
+        return Examples({PART: torch.tensor(rows)}, {"picture": torch.arange(len(rows))}, names, (found, scenes))
 
     def told(self, examples: Examples) -> dict[str, Any]:
         """Boxes, pairs and labels of the pictures."""
@@ -234,9 +238,7 @@ class Interact(Responding):
 
     def score(self, model: nn.Module, fetch: Fetch, examples: Examples, batch: int = 16) -> dict[str, float]:
         """mAP by HICO-DET's rule, of groups of interactions, and relatedness AP. See `Task.score`."""
-        found: Proposals = examples.known[0]
-        pictures = examples.targets["picture"]
-        meter = self.meter(found.annotated.take(pictures))
+        meter = self.meter(examples)
         device = next(model.parameters()).device
         done = 0
         with torch.inference_mode(), evaluating(model):
@@ -249,13 +251,18 @@ class Interact(Responding):
                 done += len(some)
         return meter.compute()
 
-    def meter(self, annotated: Annotated) -> Meter:
-        """What measures answers for these pictures."""
-        objects = [self.vocabulary.objects.index(each.object) for each in self.vocabulary.entries]
+    def meter(self, examples: Examples) -> Meter:
+        """What measures answers for these pictures, which come in this order."""
+        found, every = examples.known
+        pictures = examples.targets["picture"]
+        annotated = found.annotated.take(pictures)
+        scenes = [every[place] for place in pictures.tolist()]
         unseen = set(self.unseen)
-        split = {"unseen": self.unseen, "seen": tuple(n for n in range(len(objects)) if n not in unseen)}
-        groups = {**self.vocabulary.groups(), **(split if unseen else {})}
-        return Meter(annotated, objects, groups, self.config)
+        others = tuple(number for number in range(len(self.vocabulary)) if number not in unseen)
+        split = {"unseen": self.unseen, "seen": others} if unseen else {}
+        groups = {**self.vocabulary.groups(), **split}
+        people = VcocoTruth.of(scenes) if self.config.protocol == "vcoco" else None
+        return Meter(annotated, self.vocabulary, groups, self.config, people)
 
     def known(self, scene: Scene) -> Scene:
         """Things of classes that the run knows."""

@@ -7,8 +7,11 @@ from itertools import chain
 
 from ..tasks.task import Task
 
-_OF_ONE_CLASS = ("accuracy/", "average_precision/", "predicate/", "AP_rel/", "AP_phr/", "any_acc50/", "merged_acc50/")
-_COUNTS = ("left_out", "classes_without_positives", "pictures", "pictures_skipped", "phrases", "invalid")
+_OF_ONE_CLASS = (
+    *("accuracy/", "average_precision/", "predicate/", "AP_rel/", "AP_phr/", "any_acc50/", "merged_acc50/"),
+    *("AP/", "role_AP_S1/", "role_AP_S2/", "agent_AP/"),
+)
+_COUNTS = ("left_out", "classes_without_positives", "pictures", "pictures_skipped", "phrases", "invalid", "classes")
 
 
 def of_one_class(name: str) -> bool:

@@ -57,6 +57,8 @@ class InteractConfig(HOIConfig):
     suppress: float = 1.0
     """Of two answers of one interaction, the worse goes if IoU of people times root IoU of objects is above this; 1
     keeps all."""
+    draws: int = 0
+    """Test sides that are drawn for the interval of mAP, `mAP_low` to `mAP_high`; 0 for none."""
     protocol: Literal["hico", "vcoco"] = "hico"
     """How it is measured: mAP of HICO-DET, or also role AP of V-COCO."""
 
@@ -67,9 +69,9 @@ class InteractConfig(HOIConfig):
         pick("rule of unseen interactions", self.unseen_rule, UNSEEN_RULES)
         if not self.text or not self.vocabulary:
             raise InputError("Name what reads the texts in head.interactions.text, and a vocabulary.")
-        if self.pairs < 0 or self.answers < 1 or not 0 < self.suppress <= 1:
+        if min(self.pairs, self.draws) < 0 or self.answers < 1 or not 0 < self.suppress <= 1:
             raise InputError(
-                "InteractConfig: pairs is at least 0, answers at least 1, suppress in (0, 1]; got "
+                "InteractConfig: pairs and draws are at least 0, answers at least 1, suppress in (0, 1]; got "
                 f"{self.pairs}, {self.answers}, {self.suppress}."
             )
         if not self.templates:

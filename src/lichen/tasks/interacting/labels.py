@@ -6,7 +6,7 @@ Boxes that interact are those of relations; where captions alone are known, thos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +100,11 @@ class Annotated:
             self.objects[kept],
             self.object_class[kept],
         )
+
+
+def doubtful(scene: Scene, people: Collection[str]) -> bool:
+    """Whether captions leave open who of several does what they say, or show nobody: such pictures are not measured."""
+    return sum(each.label in people and each.box is not None for each in scene.entities) != 1
 
 
 def _readers(

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...data.interactions import Interactions
 from ...heads.hoi.fusion import best_interactions
 from ...heads.hoi.inputs import HOIInputs
-from ...metrics.hoi import InteractionBoxes, interaction_precision, known_objects, relatedness_precision
+from ...metrics.hoi import InteractionBoxes, interaction_precision, interval, known_objects, relatedness_precision
+from ...metrics.vcoco import VcocoTruth, slots_of, vcoco_precision
 from .config import InteractConfig
 from .labels import Annotated
 from .proposals import Told
@@ -22,16 +24,22 @@ class Meter:
 
     Args:
         annotated: what is known of the pictures that will come.
-        objects: number of the object of each interaction.
+        vocabulary: the interactions there are.
         groups: sets of interactions that are measured by themselves.
         config: how many answers a picture may have.
+        people: annotated people of the same pictures, where V-COCO's protocol measures them too.
     """
 
     def __init__(
-        self, annotated: Annotated, objects: Sequence[int], groups: Mapping[str, Sequence[int]], config: InteractConfig
+        self,
+        annotated: Annotated,
+        vocabulary: Interactions,
+        groups: Mapping[str, Sequence[int]],
+        config: InteractConfig,
+        people: VcocoTruth | None = None,
     ) -> None:
-        self.annotated, self.objects = annotated, np.asarray(objects)
-        self.groups, self.config = groups, config
+        self.annotated, self.vocabulary = annotated, vocabulary
+        self.groups, self.config, self.people = groups, config, people
         self._found: list[tuple[Tensor, ...]] = []
         self._related: list[Tensor] = []
         self._true: list[Tensor] = []
@@ -61,7 +69,12 @@ class Meter:
         self._true.append(told.truths.any(1).cpu())
 
     def compute(self) -> dict[str, float]:
-        """Metrics as shares from 0 to 1, see `HoiScores.summary`; and relatedness AP, where it was asked.
+        """Metrics as shares from 0 to 1.
+
+        Returns:
+            As `HoiScores.summary`; `AP/ride horse` of each interaction that is annotated; `mAP_low` and `mAP_high`,
+            between which mAP lies, if the settings ask; `relatedness_AP` and its chance, where the network tells it;
+            with V-COCO's protocol what `VcocoScores.summary` has.
 
         Raises:
             InputError: no annotated pair.
@@ -70,13 +83,28 @@ class Meter:
         found = InteractionBoxes(
             picture.numpy(), interaction.numpy(), ends[:, 0].numpy(), ends[:, 1].numpy(), scores.numpy()
         )
-        known, count = self.annotated, len(self.objects)
+        known, count = self.annotated, len(self.vocabulary)
         truth = InteractionBoxes(
             known.picture.numpy(), known.interaction.numpy(), known.humans.numpy(), known.objects.numpy()
         )
-        counts = known_objects(known.labels.numpy(), self.objects)
-        result = interaction_precision(found, truth, count, counts).summary(self.groups)
+        counts = known_objects(known.labels.numpy(), self.vocabulary.object_numbers)
+        measured = interaction_precision(found, truth, count, counts)
+        result = measured.summary(self.groups)
         true = torch.cat(self._true).numpy()
         if self._related and true.any():
             result |= relatedness_precision(torch.cat(self._related).numpy(), true)
-        return result
+        if self.config.draws:
+            low, high = interval(found, truth, count, self.config.draws)
+            result |= {"mAP_low": low, "mAP_high": high}
+        if self.people is not None:
+            result |= vcoco_precision(self.people, self._slots(found, self.people)).summary()
+        each = zip(self.vocabulary.names, measured.precision, strict=True)
+        return result | {f"AP/{name}": float(value) for name, value in each if not np.isnan(value)}
+
+    def _slots(self, found: InteractionBoxes, people: VcocoTruth) -> InteractionBoxes:
+        """Answers as V-COCO counts them: by action and role, whatever the object's class."""
+        slots = {slot: place for place, slot in enumerate(slots_of(people.actions))}
+        numbers = np.array([slots.get(entry.verb, -1) for entry in self.vocabulary.entries])
+        own = numbers[found.category]
+        kept = found.take(own >= 0)
+        return InteractionBoxes(kept.picture, own[own >= 0], kept.humans, kept.objects, kept.scores)
