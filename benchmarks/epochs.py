@@ -65,7 +65,10 @@ class Epoch:
     def __init__(self, prepared: Prepared, batch: int) -> None:
         self.model, records = fit(prepared, 0)
         self.batches = Batches(
-            prepared.examples("train"), prepared.sources, {part: record.layers for part, record in records.items()}
+            prepared.examples("train"),
+            prepared.sources,
+            {part: record.layers for part, record in records.items()},
+            prepared.task.told,
         )
         self.batch = batch
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-4)

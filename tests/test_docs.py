@@ -24,6 +24,7 @@ from lichen.side.config import CONFIGS
 from lichen.tasks import TASKS
 from lichen.tasks.boxes import BoxesConfig
 from lichen.tasks.grounded.config import GroundConfig
+from lichen.tasks.interacting.config import InteractConfig
 from lichen.tasks.related.config import RelateConfig
 from lichen.tasks.task import HeadConfig
 from lichen.tasks.written.config import WriteConfig
@@ -46,6 +47,7 @@ SECTIONS = {
     "head.decoder": WriteConfig,
     "head.graph": RelateConfig,
     "head.grounding": GroundConfig,
+    "head.interactions": InteractConfig,
     "head.boxes": BoxesConfig,
     "store": StoreChoice,
     "train": TrainConfig,

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("world", choices=tuple(WORLDS), help="; ".join(f"{k}: {w.about}" for k, w in WORLDS.items()))
-    parser.add_argument("--size", default="small", help="smoke (a hundred or so), small (thousands) or full")
+    parser.add_argument("--size", default="small", help="smoke (a hundred or so), small (thousands), medium or full")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; it must not exist yet")
     parser.add_argument("--seed", type=int, default=0, help="another world for another number")
     parser.add_argument("--pixels", type=int, metavar="N", help="edge of the pictures; default 96, of clips 64")

@@ -100,7 +100,7 @@ class DataConfig:
     revision: str | None = None
     """datasets: branch, tag or commit on the hub."""
     size: str | None = None
-    """playground: smoke, small or full, where the pictures are made in memory."""
+    """playground: smoke, small, medium or full, where the pictures are made in memory."""
     pixels: int = 96
     """playground: edge of those pictures."""
 
