@@ -112,7 +112,7 @@ class VcocoScores:
     """Of agents, whatever they do it to; None where they were not measured."""
 
     def summary(self) -> dict[str, float]:
-        """Means in per cent, over what somebody was annotated to do.
+        """Means as shares from 0 to 1, over what somebody was annotated to do.
 
         Returns:
             `role_mAP_S1`, `role_mAP_S2`: without `point`, as published; `role_mAP_S1_point`, `role_mAP_S2_point`: with
@@ -258,11 +258,11 @@ def _iou(first: np.ndarray, second: np.ndarray) -> Float[np.ndarray, " pairs"]:
 
 def _mean(values: np.ndarray) -> float:
     some = values[~np.isnan(values)]
-    return 100 * float(some.mean()) if len(some) else np.nan
+    return float(some.mean()) if len(some) else np.nan
 
 
 def _named(key: str, names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    return {f"{key}/{name}": 100 * float(value) for name, value in zip(names, values, strict=True)}
+    return {f"{key}/{name}": float(value) for name, value in zip(names, values, strict=True)}
 
 
 def _check(truth: VcocoTruth, roles: InteractionBoxes, agents: InteractionBoxes | None, slots: int) -> None:
