@@ -1,4 +1,4 @@
-"""Sums and means over edges equal those of a loop."""
+"""Sums, means and maxima over edges equal those of a loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lichen.graphs import mean_at, sum_at
+from lichen.graphs.aggregate import largest_at
 
 
 @settings(max_examples=12, deadline=None)
@@ -51,3 +52,23 @@ def test_doubtful_edges_alone_do_not_speak_up() -> None:
     node = torch.tensor([0, 1, 1])
     found = mean_at(values, node, 2, torch.tensor([0.1, 1.0, 0.1]))
     torch.testing.assert_close(found[:, 0], torch.tensor([0.1, 1.0]))
+
+
+@settings(max_examples=12, deadline=None)
+@given(nodes=st.integers(1, 5), edges=st.integers(0, 12), seed=st.integers(0, 99))
+def test_maxima_by_a_loop(nodes: int, edges: int, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    node = torch.randint(nodes, (edges,), generator=draw)
+    values = torch.randn(edges, 3, generator=draw, dtype=torch.float64)
+    found = largest_at(values, node, nodes, -1.0)
+    for number in range(nodes):
+        for column in range(3):
+            own = [float(values[edge, column]) for edge in range(edges) if node[edge] == number]
+            assert float(found[number, column]) == max([*own, -1.0])
+
+
+def test_the_largest_alone_has_a_gradient() -> None:
+    values = torch.tensor([[1.0, 0.0], [2.0, 5.0], [2.0, 1.0], [7.0, 7.0]], requires_grad=True)
+    largest_at(values, torch.tensor([0, 0, 0, 2]), 3, -torch.inf)[[0, 2]].sum().backward()
+    assert values.grad is not None
+    assert values.grad.tolist() == [[0, 0], [0.5, 1], [0.5, 0], [1, 1]]

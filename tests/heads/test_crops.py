@@ -11,6 +11,7 @@ from lichen.backbones.backbone import Backbone
 from lichen.errors import InputError
 from lichen.heads.crops import embed_crops, embed_texts
 from lichen.regions import Regions
+from lichen.regions.crops import square_crops
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 BOXES = torch.tensor([[3.0, 5.0, 40.0, 20.0], [0.0, 0.0, 64.0, 48.0], [60.0, 40.0, 64.0, 48.0]])
@@ -36,6 +37,30 @@ def test_embeddings(clip: Backbone) -> None:
     near = embed_crops(clip, pictures[1:], whole, margin=0.0) @ torch.nn.functional.normalize(pooled, dim=1).T
     assert float(near) > 0.9
     assert embed_crops(clip, [], Regions.make([], torch.zeros(0, 2), picture=[])).shape == (0, 128)
+
+
+def test_pictures_without_boxes_are_passed_over(clip: Backbone) -> None:
+    pictures = [Image.fromarray(PIXELS)] * 3
+    regions = Regions.make(BOXES[:1], [(64, 48)] * 3, picture=[1])
+    for padded in (False, True):
+        found = embed_crops(clip, pictures, regions, batch=1, padded=padded)
+        alone = embed_crops(clip, pictures[:1], Regions.make(BOXES[:1], [(64, 48)]), padded=padded)
+        torch.testing.assert_close(found, alone)
+        nothing = Regions.make([], [(64, 48)] * 3, picture=[])
+        assert embed_crops(clip, pictures, nothing, padded=padded).shape == (0, 128)
+
+
+def test_a_padded_crop_is_what_the_processor_makes_of_the_square(clip: Backbone) -> None:
+    box = [3.0, 5.0, 40.0, 20.0]
+    found = embed_crops(clip, [Image.fromarray(PIXELS)], Regions.make([box], [(64, 48)]), padded=True)
+    (square,) = square_crops(Image.fromarray(PIXELS), [box])
+    pooled = clip(layers=1, **clip.processor.image_processor(square, return_tensors="pt")).pooled
+    assert pooled is not None
+    torch.testing.assert_close(found, torch.nn.functional.normalize(pooled, dim=1), rtol=0, atol=1e-5)
+    # Nothing around the box is seen.
+    other = PIXELS.copy()
+    other[20:], other[:, 40:] = 0, 0
+    assert torch.equal(embed_crops(clip, [Image.fromarray(other)], Regions.make([box], [(64, 48)]), padded=True), found)
 
 
 def test_texts(clip: Backbone) -> None:

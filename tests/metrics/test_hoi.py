@@ -73,9 +73,9 @@ def test_golden_default_and_known_object(curve: Curve) -> None:
     np.testing.assert_allclose(got.known_precision, expected["ko_ap"], rtol=0, atol=1e-12)
     np.testing.assert_allclose(got.known_recall, expected["ko_max_recall"], rtol=0, atol=1e-12)
     summary = got.summary()
-    assert summary["mAP"] == pytest.approx(100 * expected["default_map"], abs=1e-10)
-    assert summary["mAP_known"] == pytest.approx(100 * expected["ko_map"], abs=1e-10)
-    assert summary["mRec"] == pytest.approx(90.0) and summary["classes"] == 4
+    assert summary["mAP"] == pytest.approx(expected["default_map"], abs=1e-10)
+    assert summary["mAP_known"] == pytest.approx(expected["ko_map"], abs=1e-10)
+    assert summary["mRec"] == pytest.approx(0.9) and summary["classes"] == 4
 
 
 def test_pixels_are_counted_inclusively_without_moving_anything() -> None:
@@ -107,8 +107,8 @@ def test_thirty_real_classes(shared_data: Path) -> None:
         assert got.counts[id] == each["num_gt"]
         assert got.precision[id] == pytest.approx(each["default_ap"], abs=1e-9)
         assert got.known_precision[id] == pytest.approx(each["ko_ap"], abs=1e-9)
-    assert got.summary()["mAP"] == pytest.approx(100 * file["default_map"], abs=1e-7)
-    assert got.summary()["mAP_known"] == pytest.approx(100 * file["ko_map"], abs=1e-7)
+    assert got.summary()["mAP"] == pytest.approx(file["default_map"], abs=1e-9)
+    assert got.summary()["mAP_known"] == pytest.approx(file["ko_map"], abs=1e-9)
 
 
 def official(found: InteractionBoxes, truth: InteractionBoxes, category: int, one: int) -> tuple[float, float]:
@@ -186,7 +186,7 @@ def test_annotated_pairs_as_detections_find_everything() -> None:
     truth = truth.take(np.unique(rows, axis=0, return_index=True)[1])
     found = InteractionBoxes(truth.picture, truth.category, truth.humans, truth.objects, np.ones(len(truth)))
     summary = interaction_precision(found, truth, 5).summary()
-    assert summary["mRec"] == 100.0 and summary["mAP"] == pytest.approx(100.0)
+    assert summary["mRec"] == 1.0 and summary["mAP"] == pytest.approx(1.0)
 
 
 def test_pairs_of_scenes() -> None:
@@ -207,8 +207,8 @@ def test_the_playground_finds_itself() -> None:
     found = InteractionBoxes(truth.picture, truth.category, truth.humans, truth.objects, np.ones(len(truth)))
     known = known_objects(present, vocabulary.object_numbers)
     summary = interaction_precision(found, truth, len(vocabulary), known).summary()
-    assert summary["mAP"] == pytest.approx(100.0) and summary["mAP_known"] == pytest.approx(100.0)
-    assert summary["mRec"] == 100.0 and summary["classes"] > 5
+    assert summary["mAP"] == pytest.approx(1.0) and summary["mAP_known"] == pytest.approx(1.0)
+    assert summary["mRec"] == 1.0 and summary["classes"] > 5
 
 
 def test_a_second_hit_is_wrong_and_is_not_handed_on() -> None:
@@ -248,19 +248,19 @@ def test_groups_and_the_harmonic_mean() -> None:
     groups = {"unseen": [0], "seen": [1, 2, 3], "none": [2]}
     assert got.summary(groups) == pytest.approx(
         {
-            "mAP": 40.0,
-            "mRec": 50.0,
-            "mAP_unseen": 20.0,
-            "mRec_unseen": 100.0,
-            "mAP_seen": 50.0,
-            "mRec_seen": 25.0,
-            "mAP_harmonic": 2 * 20 * 50 / 70,
+            "mAP": 0.4,
+            "mRec": 0.5,
+            "mAP_unseen": 0.2,
+            "mRec_unseen": 1.0,
+            "mAP_seen": 0.5,
+            "mRec_seen": 0.25,
+            "mAP_harmonic": 0.2 / 0.7,
             "classes": 3.0,
         }
     )
     nothing = HoiScores(np.zeros(2), np.zeros(2), np.ones(2, np.int64), np.array([0.1, 0.3]), np.zeros(2))
     summary = nothing.summary({"unseen": [0], "seen": [1]})
-    assert summary["mAP_harmonic"] == 0.0 and summary["mAP_known_harmonic"] == pytest.approx(15.0)
+    assert summary["mAP_harmonic"] == 0.0 and summary["mAP_known_harmonic"] == pytest.approx(0.15)
     with pytest.raises(InputError, match=r"The group 'rare' names classes 1 to 2 of 2"):
         nothing.summary({"rare": [1, 2]})
 
@@ -301,9 +301,9 @@ def test_area_instead_of_eleven_points() -> None:
 def test_relatedness() -> None:
     related = np.array([True, False, True, False])
     got = relatedness_precision(np.array([0.9, 0.8, 0.7, 0.1]), related)
-    assert got == pytest.approx({"relatedness_AP": 100 * (1 + 2 / 3) / 2, "relatedness_chance": 50.0})
+    assert got == pytest.approx({"relatedness_AP": (1 + 2 / 3) / 2, "relatedness_chance": 0.5})
     # Scores that say nothing are chance, in whatever order they stand.
-    assert relatedness_precision(np.ones(4), related)["relatedness_AP"] == 50.0
+    assert relatedness_precision(np.ones(4), related)["relatedness_AP"] == 0.5
     with pytest.raises(InputError, match="nothing to find"):
         relatedness_precision(np.ones(2), np.zeros(2, bool))
     with pytest.raises(InputError, match="no NaN"):

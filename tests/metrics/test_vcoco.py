@@ -77,7 +77,8 @@ def test_golden(tmp_path: Path) -> None:
     wanted = printed()
     assert (wanted["role_mAP_S1"], wanted["role_mAP_S2"], wanted["agent_mAP"], len(wanted)) == (68.75, 100.0, 100.0, 15)
     got = vcoco_precision(*golden(tmp_path)).summary()
-    assert {name: got[name] for name in wanted} == pytest.approx(wanted, abs=1e-10)
+    # The official tool prints per cent.
+    assert {name: 100 * got[name] for name in wanted} == pytest.approx(wanted, abs=1e-10)
     # No `point` among its actions: nothing is left out.
     assert got["role_mAP_S1_point"] == got["role_mAP_S1"] and set(got) - set(wanted) == {
         "role_mAP_S1_point",
@@ -90,7 +91,7 @@ def test_the_published_mean_leaves_point_out() -> None:
     values = np.where(np.array(slots) == "point_instr", 0.0, 0.5)
     got = VcocoScores(slots, values, values, ()).summary()
     assert len(slots) == 25
-    assert got["role_mAP_S1"] == 50.0 and got["role_mAP_S2_point"] == pytest.approx(50 * 24 / 25)
+    assert got["role_mAP_S1"] == 0.5 and got["role_mAP_S2_point"] == pytest.approx(0.5 * 24 / 25)
     # The same by way of the mean of 25, as hoi.md 3.3 has it.
     assert got["role_mAP_S1"] == pytest.approx((25 * got["role_mAP_S1_point"] - 0) / 24)
 
@@ -164,7 +165,7 @@ def test_agents() -> None:
     found = pairs([(0, 0, BOX, BOX), (0, 1, BOX, BOX)], [0.4, 0.9])
     got = vcoco_precision(truth, pairs([], []), found)
     assert got.agents is not None and got.agents[0] == 1.0 and np.isnan(got.agents[1])
-    assert got.summary()["agent_mAP"] == 100.0 and "agent_AP/walk" not in got.summary()
+    assert got.summary()["agent_mAP"] == 1.0 and "agent_AP/walk" not in got.summary()
 
 
 def test_the_box_trick_wins_in_scenario_2_alone() -> None:
@@ -294,7 +295,7 @@ def test_real_annotations(shared_data: Path) -> None:
     )
     got = vcoco_precision(truth, found)
     assert len(slots) == len(got.first) and np.nanmin(got.first) == np.nanmin(got.second) == 1.0
-    assert got.summary()["role_mAP_S1"] == pytest.approx(100.0)
+    assert got.summary()["role_mAP_S1"] == pytest.approx(1.0)
 
 
 def test_what_is_refused() -> None:

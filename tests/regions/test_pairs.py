@@ -1,4 +1,4 @@
-"""Pairs are all those of one picture, in order, and no others."""
+"""Pairs are all those of one picture, in order, and no others; tables of them give any pictures in any order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lichen.regions import Regions, best_pairs, ordered_pairs, union_regions
+from lichen.regions.pairs import PairTable
 
 from .naive import random_boxes
 
@@ -63,3 +64,32 @@ def test_unions() -> None:
     assert unions.boxes.tolist() == [[0, 0, 30, 40]] * 2 + [[1, 0, 9, 9]] * 2
     assert unions.picture.tolist() == [0, 0, 1, 1] and unions.pictures == 2
     torch.testing.assert_close(unions.scores, torch.tensor([0.2, 0.2, 1, 1]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=1, max_size=5),
+    chosen=st.lists(st.integers(0, 4), max_size=6),
+    seed=st.integers(0, 99),
+)
+def test_a_table_gives_any_pictures_in_any_order(counts: list[int], chosen: list[int], seed: int) -> None:
+    """Repeats, pictures without a pair and none at all included: as each picture would be alone."""
+    chosen = [number % len(counts) for number in chosen]
+    regions = regions_of(counts, seed)
+    people = torch.rand(len(regions), generator=torch.Generator().manual_seed(seed)) < 0.6
+    table = PairTable(regions, ordered_pairs(regions, people))
+    taken, pairs, rows = table.take(torch.tensor(chosen, dtype=torch.long))
+    taken.validate()
+    assert taken.pictures == len(chosen)
+    expected = [
+        (place, *(regions.boxes[row].tolist() for row in pair), number)
+        for place, picture in enumerate(chosen)
+        for number, pair in enumerate(table.pairs.tolist())
+        if regions.picture[pair[0]] == picture
+    ]
+    got = [
+        (int(taken.picture[one]), taken.boxes[one].tolist(), taken.boxes[two].tolist(), int(row))
+        for (one, two), row in zip(pairs.tolist(), rows, strict=True)
+    ]
+    assert got == expected
+    assert int(table.counts.sum()) == len(table.pairs)

@@ -51,7 +51,8 @@ def embed_crops(
         seen = _padded(picture, part, size) if padded else resampled_crops(_pixels(picture), part.boxes, size, margin)
         waiting.append((seen - mean) / std)
         count += len(part)
-        if count >= batch or number + 1 == len(pictures):
+        # Pictures without boxes: no model takes a batch of nothing.
+        if count >= batch or (count and number + 1 == len(pictures)):
             for some in torch.cat(waiting).split(batch):
                 found.append(_pooled(backbone(layers=1, pixel_values=some.to(device))))
             waiting, count = [], 0
@@ -95,7 +96,8 @@ def _preprocessing(backbone: Backbone) -> tuple[int, Tensor, Tensor]:
             "Crops are compared with phrases by a model of pictures and texts that comes with its processor, such as "
             "'embedded:playground-clip'."
         )
-    sides: dict[str, Any] = dict(images.crop_size or images.size)
+    cropped = getattr(images, "do_center_crop", False) and images.crop_size
+    sides: dict[str, Any] = dict(cropped or images.size)
     mean, std = (torch.tensor(values)[:, None, None] for values in (images.image_mean, images.image_std))
     return int(sides.get("height") or sides["shortest_edge"]), mean, std
 

@@ -79,6 +79,8 @@ class Interact(Responding):
     """What the interactions are as texts; zeros where weights hold them."""
     teacher: Float[Tensor, "interactions teacher_width"] | None = None
     """The same in the teacher's space."""
+    learnt: int | None = None
+    """How many interactions there were in training; those behind them were added by name. None: all."""
 
     @property
     def config(self) -> InteractConfig:
@@ -135,7 +137,8 @@ class Interact(Responding):
         vocabulary = from_settings(settings["vocabulary"])
         # A bank does not begin with zeros; the weights that follow hold the texts.
         texts = torch.ones(len(vocabulary), int(settings["width"]))
-        return cls(vocabulary, tuple(settings["classes"]), tuple(settings["unseen"]), head, texts)
+        names = tuple(settings["classes"]), tuple(settings["unseen"])
+        return cls(vocabulary, *names, head, texts, learnt=settings.get("learnt"))
 
     def settings(self) -> dict[str, Any]:
         """Names, and which were never shown."""
@@ -144,6 +147,7 @@ class Interact(Responding):
             "classes": list(self.classes),
             "unseen": list(self.unseen),
             "width": self.texts.shape[1],
+            "learnt": self.learnt,
         }
 
     def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
@@ -229,8 +233,12 @@ class Interact(Responding):
         return found.take(examples.targets["picture"])
 
     def make_head(self, given: Mapping[str, Given], dataset: Dataset | None = None) -> InteractHead:
-        """A network for interactions."""
-        return InteractHead(given[PART], self.texts, self.objects, self.teachable, self.config)
+        """A network for interactions, which reads those that it learnt."""
+        objects, teachable, count = self.objects, self.teachable, self.learnt or len(self.vocabulary)
+        made = InteractHead(given[PART], self.texts[:count], objects[:, :count], teachable[:count], self.config)
+        if count < len(self.vocabulary):
+            made.extend(self.texts[count:], objects[:, count:], teachable[count:])
+        return made
 
     def measure(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, float]:
         """The loss; `score` has the metrics."""
@@ -306,6 +314,9 @@ class Interact(Responding):
     def extended(self, model: SideModel, added: Interactions) -> Interact:
         """The task with more interactions, which the model now knows from their names alone.
 
+        Answers about the others stay as they were, but for a student of Kullback-Leibler, whose scores are shares among
+        the interactions with one object.
+
         Args:
             model: trained; its bank grows in place.
             added: interactions; those that are known already are left as they are.
@@ -320,7 +331,8 @@ class Interact(Responding):
         texts = embed_interactions(self.config.text, new.prompts(self.config.templates))
         head: Any = model.head
         head.extend(texts, objects, torch.from_numpy(~new.no_interaction))
-        return replace(self, vocabulary=whole, texts=torch.cat([self.texts, texts]))
+        learnt = self.learnt or len(self.vocabulary)
+        return replace(self, vocabulary=whole, texts=torch.cat([self.texts, texts]), learnt=learnt)
 
 
 def _inputs(

@@ -32,7 +32,7 @@ class KnowledgeBank(nn.Module):
 
     def __init__(self, texts: Float[Tensor, "interactions width"], config: HOIConfig) -> None:
         super().__init__()
-        if not len(texts) or not bool(texts.isfinite().all()):
+        if not len(texts) or not bool((texts.isfinite().all(1) & texts.any(1)).all()):
             raise InputError(f"A bank needs a vector of numbers for each interaction; got {tuple(texts.shape)}.")
         self.register_buffer("memory", normalize(texts.float(), dim=1))
         self.rows = nn.Parameter(self.memory.clone(), requires_grad=config.classifier == "trained")
@@ -45,8 +45,8 @@ class KnowledgeBank(nn.Module):
         return self.memory.shape[1]
 
     def __len__(self) -> int:
-        """Number of interactions."""
-        return len(self.memory)
+        """Number of interactions, those that were added included."""
+        return len(self.rows)
 
     def read(self, vectors: Float[Tensor, "pairs width"]) -> Float[Tensor, "pairs width"]:
         """What the texts know of pairs: their mean, weighted by how well each suits; zeros without reading."""
@@ -61,7 +61,9 @@ class KnowledgeBank(nn.Module):
 
     @torch.no_grad()
     def extend(self, texts: Float[Tensor, "added width"]) -> None:
-        """Add interactions that were never learnt; the rows that were stay as they are.
+        """Add interactions that were never learnt; what the others are compared with stays as it is.
+
+        The memory stays as well: what is read of it would change, and with it every answer that was learnt.
 
         Raises:
             InputError: vectors of another width.
@@ -69,7 +71,6 @@ class KnowledgeBank(nn.Module):
         if texts.shape[1] != self.width:
             raise InputError(f"This bank holds vectors of width {self.width}; got {texts.shape[1]}.")
         added = normalize(texts.float().to(self.memory), dim=1)
-        self.memory = torch.cat([self.memory, added])
         self.rows = nn.Parameter(torch.cat([self.rows.data, added]), requires_grad=self.rows.requires_grad)
 
 

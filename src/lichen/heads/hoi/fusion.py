@@ -137,12 +137,12 @@ def best_interactions(
         inputs: of the same batch.
         most: answers of a picture.
         suppress: of two answers of one interaction, the worse goes if IoU of the people times the root of that of the
-            objects is above this (GEN-VLKT has 0.7); 1 keeps all.
+            objects is above this (GEN-VLKT has 0.7), among the best four times `most`; 1 keeps all.
     """
     pair, interaction = (scores > 0).nonzero().unbind(1)
     value = scores[pair, interaction]
     picture = inputs.picture[pair]
-    # What ranks far behind can neither be an answer nor push one out that is.
+    # What is worse pushes nothing out; only where three answers of four go, one that ranks lower would be missed.
     kept = rank_within(value, picture) < (most if suppress >= 1 else 4 * most)
     pair, interaction, value, picture = (each[kept] for each in (pair, interaction, value, picture))
     if suppress < 1 and len(pair):

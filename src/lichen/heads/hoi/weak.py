@@ -106,9 +106,11 @@ class WeakHOI(nn.Module):
         Returns:
             `image`, `pair` and, where it is learnt, `related`.
         """
+        # What nobody was sure of in a picture is not denied to its pairs.
+        counts = inputs.compatible & (truths | ~unclear[inputs.picture])
         found = {
             "image": image_loss(scores.image, labels, ~unclear),
-            "pair": image_loss(scores.pair, truths, inputs.compatible),
+            "pair": image_loss(scores.pair, truths, counts),
         }
         if scores.related is not None:
             targets = (truths & teachable).any(1)
