@@ -91,9 +91,8 @@ def pairs_a_second(rounds: int, interactions: int = 600, classes: int = 80, boxe
             weak_scores(network(inputs), inputs, torch.ones(interactions, dtype=torch.bool), HOIConfig())
             seconds.append(time.perf_counter() - started)
     median = statistics.median(seconds[1:])
-    print(
-        f"head alone: {len(pairs)} pairs of {pictures} pictures, {interactions} interactions: {len(pairs) / median:,.0f} pairs a second"
-    )
+    speed = f"{len(pairs) / median:,.0f} pairs a second"
+    print(f"head alone, {len(pairs)} pairs of {pictures} pictures, {interactions} interactions: {speed}")
 
 
 def main() -> int:
