@@ -1,4 +1,4 @@
-"""A training step of `interact` from stored features and boxes, beside the same step with models running; pairs a second.
+"""A training step of `interact` from stored features and boxes, beside the same with models running; pairs judged.
 
     python benchmarks/interactions.py [--pictures 256] [--batch 16] [--rounds 3]
 
