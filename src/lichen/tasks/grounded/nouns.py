@@ -32,11 +32,12 @@ _ALSO: Mapping[str, str] = {
 
 
 def noun_table(classes: Iterable[str]) -> dict[str, str]:
-    """Class by every name that people use for it, singular and plural, in lower case."""
-    found: dict[str, str] = {}
-    for name in classes:
+    """Class by every name that people use for it, singular and plural, in lower case; its own name goes first."""
+    names = list(classes)
+    found = {name.lower(): name for name in reversed(names)}
+    for name in names:
         low = name.lower()
-        for word in (low, f"{low}s", f"{low}es", *_ALSO.get(low, "").split()):
+        for word in (f"{low}s", f"{low}es", *_ALSO.get(low, "").split()):
             found.setdefault(word, name)
     return found
 
