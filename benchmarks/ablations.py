@@ -47,6 +47,7 @@ _WEAK = {
     "no bank": ("head.interactions.bank=false",),
     "image labels, pairs by chance": _BY_CHANCE,
     "supervised": ("head.interactions.method=supervised",),
+    "supervised, pair alone": ("head.interactions.method=supervised", 'head.interactions.factors=["pair"]'),
     "soft lessons": ("head.interactions.self_taught=soft",),
     "noisy-or bags": ("head.interactions.bags=noisy-or",),
     "relatedness in bags": ("head.interactions.related_bags=true",),
@@ -113,7 +114,7 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
 """By recipe: what is taken out or changed."""
 SHOWN: dict[str, tuple[str, ...]] = {
     "relate": ("R@50", "mR@50", "head@50", "body@50", "tail@50", "zR@50", "ngR@50"),
-    "interact": ("mAP", "mAP_known", "relatedness_AP", "mAP_seen", "mAP_unseen"),
+    "interact": ("mAP", "mAP_known", "relatedness_AP", "answer_AP", "mAP_seen", "mAP_unseen", "mAP_harmonic"),
     "ground": ("any_acc50", "merged_acc50", "any_acc50_top5", "any_pointing"),
 }
 """By task: metrics of the table."""

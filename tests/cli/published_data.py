@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 
 from lichen.cli.main import main
 from lichen.data.formats import vg150
+from lichen.data.interactions import Interactions
 from lichen.training.recipe import load_recipe
 
-from ..data.formats.tiny_files import Files, h5, write
+from ..data.formats.tiny_files import Files, h5, mat, write
 
 COLOURS = ("red", "green", "blue", "yellow")
 THINGS = ("dog", "man", "boat", "tree")
@@ -25,7 +26,10 @@ SIZE = (96, 72)
 SIDES = {"train": range(1, 9), "val": range(9, 12), "test": range(12, 16)}
 """Numbers of the pictures."""
 BOXES = ((4, 6, 34, 36), (40, 8, 68, 40), (20, 42, 52, 68))
-CONVERTED = ("vg150-relate", "open-images-relate", "flickr30k-ground", "refcoco-ground")
+CONVERTED = (
+    *("vg150-relate", "open-images-relate", "flickr30k-ground", "refcoco-ground"),
+    *("hico-interact", "vcoco-interact"),
+)
 """Recipes whose `about` says how their data are made."""
 
 
@@ -145,7 +149,88 @@ def refcoco(folder: Path) -> Path:
     return write({"refs(unc).p": pickle.dumps(refs, protocol=2), "instances.json": instances}, folder)
 
 
+def hico(folder: Path) -> Path:
+    """The official files: in every picture a person rides, or holds, a bicycle; the label of one test picture is
+    unclear, and one training picture has a label and no visible pair."""
+    named = ("x1", "x2", "y1", "y2")
+    numbers = {name: number for number, name in enumerate(Interactions.hico().names)}
+
+    def corners(*boxes: Sequence[int]) -> np.ndarray:
+        rows = [(x1 + 1, x2, y1 + 1, y2) for x1, y1, x2, y2 in boxes]
+        return np.array(rows, dtype=[(name, "O") for name in named])
+
+    def told(number: int) -> int:
+        return numbers[("ride bicycle", "hold bicycle")[number % 2]]
+
+    def image(number: int, name: str) -> tuple[Any, ...]:
+        hidden = number == SIDES["train"][0]
+        found = corners(*BOXES[:1]), corners(*BOXES[1:2]), np.array([[1, 1]], np.uint8), 0
+        own = (told(number) + 1, *((corners(), corners(), [], 1) if hidden else found))
+        kinds = [(each, "O") for each in ("id", "bboxhuman", "bboxobject", "connection", "invis")]
+        size = np.array([(*SIZE, 3)], dtype=[(each, "O") for each in ("width", "height", "depth")])
+        return name, size, np.array([own], dtype=kinds)
+
+    variables: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+    for side in ("train", "test"):
+        names = [f"HICO_{side}2015_{number:08}.jpg" for number in SIDES[side]]
+        images = [image(number, name) for number, name in zip(SIDES[side], names, strict=True)]
+        variables[f"bbox_{side}"] = np.array(images, dtype=[(each, "O") for each in ("filename", "size", "hoi")])
+        values = np.full((600, len(names)), np.nan)
+        for column, number in enumerate(SIDES[side]):
+            values[told(number), column] = 1
+            values[told(number + 1), column] = 0 if number == SIDES["test"][0] else -1
+        labels |= {f"anno_{side}": values, f"list_{side}": np.array([[name] for name in names], dtype=object)}
+        draw(folder / "images" / f"{side}2015", f"HICO_{side}2015_{{:08}}.jpg")
+    return write({"anno_bbox.mat": mat(variables), "anno.mat": mat(labels)}, folder)
+
+
+def vcoco(folder: Path) -> Path:
+    """VSRL files beside COCO's instances: a person and a bicycle, which is ridden or held; some also walk."""
+    images, boxes = [], []
+    for side, number in numbered(("train", "test")):
+        name = f"COCO_{'val' if side == 'test' else 'train'}2014_{number:012}.jpg"
+        images.append({"id": number, "file_name": name, "width": SIZE[0], "height": SIZE[1]})
+        for place, category in enumerate((1, 2)):
+            x1, y1, x2, y2 = BOXES[place]
+            told = {"id": 10 * number + place + 1, "image_id": number, "category_id": category}
+            boxes.append({**told, "bbox": [x1, y1, x2 - x1, y2 - y1], "iscrowd": 0})
+
+    def action(name: str, members: Sequence[int], does: Sequence[bool], *role: str) -> dict[str, Any]:
+        people = [10 * number + 1 for number in members]
+        things = [10 * number + 2 if own else 0 for number, own in zip(members, does, strict=True)]
+        return {
+            "action_name": name,
+            "role_name": ["agent", *role],
+            "image_id": list(members),
+            "ann_id": people,
+            "label": [int(own) for own in does],
+            "role_object_id": [*people, *(things if role else [])],
+            "include": [[]] * (1 + len(role)),
+        }
+
+    files: Files = {
+        "instances_vcoco_all_2014.json": {
+            "images": images,
+            "annotations": boxes,
+            "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}],
+        }
+    }
+    for split, side in (("trainval", "train"), ("test", "test")):
+        members = SIDES[side]
+        odd = [number % 2 == 1 for number in members]
+        files[f"vcoco_{split}.json"] = [
+            action("hold", members, odd, "obj"),
+            action("ride", members, [not each for each in odd], "instr"),
+            action("walk", members, [number % 3 == 0 for number in members]),
+        ]
+    draw(folder / "train2014", "COCO_train2014_{:012}.jpg")
+    draw(folder / "val2014", "COCO_val2014_{:012}.jpg")
+    return write(files, folder)
+
+
 MADE = {"vg": visual_genome, "oi": open_images, "flickr": flickr30k, "rc": refcoco}
+MADE |= {"hico_20160224_det": hico, "vcoco": vcoco}
 """By the folder that the commands of the recipes name."""
 
 
@@ -165,7 +250,7 @@ def convert_all(folder: Path, work: Path) -> None:
         for recipe in CONVERTED:
             about = (line.strip() for line in load_recipe(recipe).about.splitlines())
             commands = [line.replace("FOLDER", str(folder)) for line in about if line.startswith("lichen data convert")]
-            assert len(commands) >= 3, recipe
+            assert len(commands) >= 2, recipe
             for command in commands:
                 _, *words = shlex.split(command)
                 target = Path(words[words.index("--out") + 1])

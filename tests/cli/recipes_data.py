@@ -65,7 +65,9 @@ def write_coco(folder: Path, count: int = 40, seed: int = 0) -> None:
         picture.save(folder / "images" / name, quality=88)
         images.append({"id": number, "file_name": name, "width": picture.width, "height": picture.height})
         seen = " and ".join(f"a {COLOURS[kind]} {COCO[kind]}" for kind in kinds)
-        for words in (f"{seen} on a grey wall", f"a photo of {seen}."):
+        # What a person does, for those that learn it from captions.
+        done = seen.replace(" and ", " holding ", 1) if kinds[0] == 0 else seen
+        for words in (f"{seen} on a grey wall", f"a photo of {done}."):
             captions.append({"id": len(captions) + 1, "image_id": number, "caption": words})
     categories = [{"id": number + 1, "name": name} for number, name in enumerate(COCO)]
     held = count // 4

@@ -27,17 +27,22 @@ pytest.importorskip("matplotlib", reason="matplotlib, which draws, is not instal
 ASKED = {
     "coco-captions": ["--task", "caption"],
     "coco-mini-ground": ["--caption", "a red person beside two dogs"],
+    "coco-mini-interact": [],
     "easy-vqa": ["--question", "what colour is the shape?"],
     "flickr30k-ground": ["--caption", "a man sits near the dog"],
+    "hico-interact": [],
     "open-images-relate": [],
     "playground-ground": ["--caption", "a man sits near the dog"],
+    "playground-interact-weak": [],
+    "playground-interact-zero": [],
     "playground-refer": ["--expression", "the dog on the left"],
     "playground-relate": [],
     "playground-write": ["--task", "caption"],
     "refcoco-ground": ["--caption", "the man", "--caption", "red dog"],
+    "vcoco-interact": [],
     "vg150-relate": [],
 }
-"""What runs that write, relate or ground are asked."""
+"""What runs that answer with Scenes are asked."""
 NAMES = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 LEFT = (
     "recipe.toml",
@@ -66,12 +71,12 @@ def check_picture(path: Path) -> None:
 
 def inputs_for(name: str, data: Path, folder: Path) -> list[str]:
     """What a user would ask a run of this recipe about, with the options that it needs."""
-    recipe = load_recipe(name, root=data)
+    recipe = load_recipe(name, smoke=True, root=data)
     kind = recipe.data.kind
     if kind == "table":
         (folder / "more.txt").write_text("good film\n\na bad film\n", "utf-8")
         return ["a good film", str(folder / "more.txt")]
-    if recipe.task in ("relate", "ground") and not recipe.head.boxes.found:
+    if recipe.task in ("relate", "ground", "interact") and not recipe.head.boxes.found:
         return [str(with_boxes(recipe, folder)), *ASKED[name]]
     shots = folder / "shots"
     shots.mkdir()
@@ -136,7 +141,7 @@ def check_recipe(
     assert [file for file in LEFT if not (run / file).is_file()] == []
     check_picture(run / "curves.png")
     if recipe.data.limit is not None:
-        most = {"classify": 1, "retrieve": 8, "write": 20, "relate": 1, "ground": 8}[recipe.task]
+        most = {"classify": 1, "retrieve": 8, "write": 20, "relate": 1, "ground": 8, "interact": 1}[recipe.task]
         assert 0 < trained["examples"] <= recipe.data.limit * most
     assert {"dev", "test"} == set(trained["metrics"])
 
@@ -150,6 +155,10 @@ def check_recipe(
         assert all(scene.relations and scene.relations[0].score is not None for scene in scenes)
     elif recipe.task == "ground":
         assert all(scene.phrases and scene.captions for scene in scenes)
+    elif recipe.task == "interact":
+        # Discs that no detector takes for people have no pair, and so no answer.
+        assert all(scene.size and not scene.labels for scene in scenes)
+        assert recipe.head.boxes.found or any(scene.relations for scene in scenes)
     elif recipe.task == "write":
         assert all(scene.captions or scene.questions or scene.expressions for scene in scenes)
     else:

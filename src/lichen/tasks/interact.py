@@ -36,7 +36,7 @@ from .interacting.labels import Annotated, doubtful
 from .interacting.proposals import Proposals, Told
 from .interacting.scoring import Meter
 from .interacting.teaching import embed_interactions, taught
-from .interacting.vocabularies import from_settings, joined, to_settings, unseen_of, vocabulary_of
+from .interacting.vocabularies import PUBLISHED, from_settings, joined, to_settings, unseen_of, vocabulary_of
 from .model import SideModel
 from .task import (
     Examples,
@@ -121,6 +121,9 @@ class Interact(Responding):
         classes = _classes(dataset, head)
         scenes = [dataset.scenes[row] for row in dataset.rows("train")]
         vocabulary = vocabulary_of(config.vocabulary, scenes, classes, config.people)
+        if not head.boxes.found and config.vocabulary in PUBLISHED:
+            # A small part of a published data set may lack some of its objects.
+            classes = tuple(sorted({*classes, *vocabulary.objects}))
         # Refused here, before anything is computed: an object that no box can be of.
         vocabulary.mask(classes)
         sentences = vocabulary.prompts(config.templates)
@@ -211,6 +214,11 @@ class Interact(Responding):
     def examples(self, dataset: Dataset, split: str) -> Examples:
         """A picture is an example, also one without a pair: its labels still teach."""
         rows, found = self._proposals(dataset, split)
+        if not rows:
+            raise InputError(
+                f"No picture of the {split} side can be read: with captions, only those of a single person are "
+                "measured; with unseen interactions, training lacks those that show nothing else. Give more pictures."
+            )
         if self.teacher is not None:
             found = self._taught(dataset, rows, found)
         if split == "train" and self.config.method != "zero-shot" and not found.annotated.labels.any():

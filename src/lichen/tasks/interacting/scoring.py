@@ -42,6 +42,7 @@ class Meter:
         self.groups, self.config, self.people = groups, config, people
         self._found: list[tuple[Tensor, ...]] = []
         self._related: list[Tensor] = []
+        self._best: list[Tensor] = []
         self._true: list[Tensor] = []
 
     def add(
@@ -66,6 +67,7 @@ class Meter:
         self._found.append(tuple(each.cpu() for each in (picture, best.interaction, ends, best.score)))
         if related is not None:
             self._related.append(related.cpu())
+        self._best.append(scores.amax(1).cpu())
         self._true.append(told.truths.any(1).cpu())
 
     def compute(self) -> dict[str, float]:
@@ -73,8 +75,9 @@ class Meter:
 
         Returns:
             As `HoiScores.summary`; `AP/ride horse` of each interaction that is annotated; `mAP_low` and `mAP_high`,
-            between which mAP lies, if the settings ask; `relatedness_AP` and its chance, where the network tells it;
-            with V-COCO's protocol what `VcocoScores.summary` has.
+            between which mAP lies, if the settings ask; `relatedness_AP`, where the network tells how related two
+            things are, `answer_AP`, how well the best answer of a pair tells it, and `relatedness_chance`; with
+            V-COCO's protocol what `VcocoScores.summary` has.
 
         Raises:
             InputError: no annotated pair.
@@ -91,6 +94,10 @@ class Meter:
         measured = interaction_precision(found, truth, count, counts)
         result = measured.summary(self.groups)
         true = torch.cat(self._true).numpy()
+        if true.any():
+            by_score = relatedness_precision(torch.cat(self._best).numpy(), true)
+            result["answer_AP"] = by_score.pop("relatedness_AP")
+            result |= by_score
         if self._related and true.any():
             result |= relatedness_precision(torch.cat(self._related).numpy(), true)
         if self.config.draws:

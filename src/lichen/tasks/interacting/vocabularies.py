@@ -15,6 +15,8 @@ from ...scene import Scene
 PEOPLE = ("person", "man", "woman", "boy", "girl")
 """Classes of boxes that are people, where nothing else is said."""
 _PLAYGROUND = "playground"
+PUBLISHED = ("hico", "vcoco", _PLAYGROUND)
+"""Vocabularies that are known by name."""
 
 
 def vocabulary_of(name: str, scenes: Sequence[Scene], classes: Sequence[str], people: Sequence[str]) -> Interactions:
