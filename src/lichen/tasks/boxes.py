@@ -165,8 +165,8 @@ def _detector(config: BoxesConfig) -> Detector:
     return load_detector(config.source, config.detector())
 
 
-def _files(source: str) -> list[tuple[str, int, int]]:
-    """What tells two states of a folder with a detector apart."""
+def state_of(source: str) -> list[tuple[str, int, int]]:
+    """What tells two states of a folder with a model apart; nothing for one that has a name."""
     files = sorted(Path(source).iterdir()) if Path(source).is_dir() else []
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
@@ -175,7 +175,7 @@ def _key(dataset: Dataset, rows: Sequence[int], config: BoxesConfig) -> str:
     told = [
         __version__,
         asdict(config),
-        _files(config.source),
+        state_of(config.source),
         [dataset.ids[row] for row in rows],
         dataset.picture_digest(rows).hex(),
     ]

@@ -320,7 +320,7 @@ class Interact(Responding):
         ]
 
     def extended(self, model: SideModel, added: Interactions) -> Interact:
-        """The task with more interactions, which the model now knows from their names alone.
+        """The task with more interactions, which the model now knows from their names alone: to ask, not to train on.
 
         Answers about the others stay as they were, but for a student of Kullback-Leibler, whose scores are shares among
         the interactions with one object.
@@ -340,7 +340,7 @@ class Interact(Responding):
         head: Any = model.head
         head.extend(texts, objects, torch.from_numpy(~new.no_interaction))
         learnt = self.learnt or len(self.vocabulary)
-        return replace(self, vocabulary=whole, texts=torch.cat([self.texts, texts]), learnt=learnt)
+        return replace(self, vocabulary=whole, texts=torch.cat([self.texts, texts]), teacher=None, learnt=learnt)
 
 
 def _inputs(

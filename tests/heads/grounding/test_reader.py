@@ -53,7 +53,7 @@ def test_states_side_by_side_and_a_padded_canvas() -> None:
 @pytest.mark.parametrize(
     ("given", "states", "widths", "message"),
     [
-        (Given("tokens", 4), None, None, "this backbone gives tokens of text"),
+        (Given("tokens", 4), None, None, "its side network gives tokens of text"),
         (Given("vector", 4, modality="image"), None, None, "gives vector of pictures"),
         (GIVEN, (1, 2), (6,), "how wide each of the hidden states"),
         (GIVEN, (), (), "how wide each"),

@@ -48,8 +48,8 @@ class RegionReader(nn.Module):
         super().__init__()
         if given.modality != "image" or given.kind == "vector":
             raise InputError(
-                f"Boxes are looked at in the map or the patches of a picture; this backbone gives {given.kind} of "
-                f"{'text' if given.modality == 'text' else 'pictures'}."
+                "Boxes are looked at in the map or the patches of a picture; this backbone with its side network "
+                f"gives {given.kind} of {'text' if given.modality == 'text' else 'pictures'}."
             )
         if states is not None and (widths is None or len(widths) != len(states) or not states):
             raise InputError(f"Say by widths= how wide each of the hidden states {states} is; got {widths}.")

@@ -31,9 +31,10 @@ class ImageVector(nn.Module):
     def __init__(self, width: int, out: int, hidden: int) -> None:
         super().__init__()
         self.across = nn.Identity() if width == out else nn.Linear(width, out)
-        self.moved = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, out))
-        nn.init.zeros_(self.moved[2].weight)
-        nn.init.zeros_(self.moved[2].bias)
+        last = nn.Linear(hidden, out)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.moved = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), last)
 
     def forward(self, image: Float[Tensor, "pictures width"]) -> Float[Tensor, "pictures out"]:
         across: Tensor = self.across(image)

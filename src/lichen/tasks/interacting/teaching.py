@@ -22,6 +22,7 @@ from ...files import staged_folder, verify_folder
 from ...heads.hoi.teacher import ask_teacher
 from ...heads.texts import text_vectors
 from ...regions.pairs import PairTable
+from ..boxes import state_of
 from .proposals import Taught
 
 DATA = "teacher.safetensors"
@@ -109,7 +110,8 @@ def _ask(
 
 
 def _key(name: str, dataset: Dataset, rows: Sequence[int], table: PairTable, texts: Tensor, padded: bool) -> str:
-    told = hashlib.sha256(json.dumps([__version__, name, padded, dataset.picture_digest(rows).hex()]).encode())
-    for values in (table.regions.boxes, table.regions.labels, table.pairs, texts):
-        told.update(values.contiguous().numpy().tobytes())
+    values = [__version__, name, state_of(name), padded, dataset.picture_digest(rows).hex()]
+    told = hashlib.sha256(json.dumps(values).encode())
+    for each in (table.regions.boxes, table.regions.labels, table.pairs, texts):
+        told.update(each.contiguous().numpy().tobytes())
     return told.hexdigest()[:16]
