@@ -242,8 +242,13 @@ def _place_of(scene: Scene, phrase: Phrase) -> str:
 def _relation(scene: Scene, relation: Relation) -> str:
     """Two things by name and place, what joins them, and how sure that is."""
     ends = [f"{scene.entities[end].label or 'thing'} {end}" for end in (relation.subject, relation.object)]
-    score = "" if relation.score is None else f" ({relation.score:.2f})"
+    score = "" if relation.score is None else f" ({_shown(relation.score)})"
     return f"{ends[0]} {relation.predicate} {ends[1]}{score}"
+
+
+def _shown(score: float) -> str:
+    """Two places after the point; a small score, such as a product of many, with its first digit."""
+    return f"{score:.2f}" if score >= 0.1 or score == 0 else f"{score:.1g}"
 
 
 def _place(scene: Scene, number: int) -> str:

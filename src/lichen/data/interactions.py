@@ -158,8 +158,12 @@ class Interactions:
         """
         try:
             text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{str(path)!r} cannot be read as a table in UTF-8: {error}.") from error
+        except OSError as error:
+            raise InputError(
+                f"A vocabulary is a CSV with the columns verb and object; {str(path)!r}: {error.strerror}."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{str(path)!r} is not written in UTF-8: {error}. Save it as UTF-8.") from error
         table = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
         header = [(name or "").strip() for name in table.fieldnames or ()]
         absent = [name for name in COLUMNS if name not in header]

@@ -57,6 +57,8 @@ _LEAST = 0.05
 """Score that an answer has at least, in parts of the best one's."""
 _SHOWN = 20
 """Answers of a picture in a Scene."""
+_ALIKE = 0.7
+"""Overlap above which two answers of one interaction are one, to whoever reads them; GEN-VLKT's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +295,8 @@ class Interact(Responding):
         Args:
             model: trained, in eval mode.
             features: of the pictures.
-            scenes: with sizes, and boxes with classes.
+            scenes: with sizes, and boxes with classes. Of boxes that a detector found, with scores, only those that
+                take part are kept.
             asked: nothing.
 
         Raises:
@@ -305,7 +308,7 @@ class Interact(Responding):
         pairs = human_pairs(regions, self.human.to(device))
         inputs = _inputs(model, features, regions, pairs)
         head: Any = model.head
-        best = best_interactions(head.scores(inputs)[0], inputs, _SHOWN, self.config.suppress)
+        best = best_interactions(head.scores(inputs)[0], inputs, _SHOWN, min(self.config.suppress, _ALIKE))
         rows = inputs.pairs[best.pair] - regions.starts[inputs.picture[best.pair]][:, None]
         columns = (inputs.picture[best.pair], rows[:, 0], rows[:, 1], best.interaction, best.score)
         relations: list[list[Relation]] = [[] for _ in scenes]
@@ -314,10 +317,7 @@ class Interact(Responding):
             relations[picture].append(
                 Relation(places[human], self.vocabulary.entries[number].verb, places[thing], min(score, 1.0))
             )
-        return [
-            Scene(scene.id, scene.image, size=scene.size, entities=scene.entities, relations=_ranked(own))
-            for scene, own in zip(scenes, relations, strict=True)
-        ]
+        return [_answered(scene, _ranked(own)) for scene, own in zip(scenes, relations, strict=True)]
 
     def extended(self, model: SideModel, added: Interactions) -> Interact:
         """The task with more interactions, which the model now knows from their names alone: to ask, not to train on.
@@ -350,6 +350,16 @@ def _inputs(
     adapted = model.adapt(features) if isinstance(model, SideModel) else features
     found: HOIInputs = head.inputs(adapted, regions, pairs)
     return found
+
+
+def _answered(scene: Scene, relations: Sequence[Relation]) -> Scene:
+    """A scene with answers, without found boxes that take no part in one."""
+    part = {end for each in relations for end in (each.subject, each.object)}
+    kept = [place for place, thing in enumerate(scene.entities) if thing.score is None or place in part]
+    places = {place: number for number, place in enumerate(kept)}
+    moved = [replace(each, subject=places[each.subject], object=places[each.object]) for each in relations]
+    things = tuple(scene.entities[place] for place in kept)
+    return Scene(scene.id, scene.image, size=scene.size, entities=things, relations=tuple(moved))
 
 
 def _ranked(relations: Sequence[Relation]) -> tuple[Relation, ...]:
