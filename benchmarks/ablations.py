@@ -67,7 +67,7 @@ _LEVELS = {
 _ZERO = {
     "all levels": (),
     **{name: (f"head.interactions.levels={levels}",) for name, levels in _LEVELS.items()},
-    "KL": ("head.interactions.divergence=kl",),
+    "cross-entropy": ("head.interactions.divergence=bce",),
     "product of levels": ("head.interactions.fusion=product",),
     "sum of levels": ("head.interactions.fusion=sum",),
     "no bank": ("head.interactions.bank=false",),

@@ -148,6 +148,16 @@ def test_the_page_of_grounding_runs_from_its_first_line(
     assert Path("words.png").is_file() and Path("answer.png").is_file()
 
 
+def test_the_page_of_interactions_runs_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (table,) = blocks("docs/interactions.md", "csv")
+    (tmp_path / "more.csv").write_text(table, encoding="utf-8")
+    shown = run_from_the_first_line("docs/interactions.md", "doing.toml", tmp_path, monkeypatch, capsys, 2)
+    assert "{'mAP': 1.0, 'mRec': 1.0, 'classes': 1.0}" in shown
+    assert Path("doing.png").is_file() and Path("doing.jsonl").is_file()
+
+
 def test_the_check_of_a_head_runs() -> None:
     (block,) = (text for text in blocks("CONTRIBUTING.md", "python") if "check_head(" in text)
     exec(compile(block, "CONTRIBUTING.md", "exec"), {})

@@ -224,7 +224,8 @@ def interval(
     fit = best_fits(found, truth, protocol)
     order = np.argsort(found.picture, kind="stable")
     pictures = 1 + max(int(found.picture.max(initial=-1)), int(truth.picture.max()))
-    generator, values = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    values: list[float] = []
     while len(values) < draws:
         times = np.bincount(generator.integers(pictures, size=pictures), minlength=pictures)
         counts = np.bincount(truth.category, weights=times[truth.picture], minlength=classes).astype(np.int64)
