@@ -106,6 +106,9 @@ VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
         **{f"detected: {name}": (*_WEAK[name], *_DETECTED) for name in ("weak", "supervised")},
         "detected: by chance": (*_BY_CHANCE, *_DETECTED),
     },
+    "coco-mini-interact": {
+        name: _WEAK[name] for name in ("weak", "no self-taught relatedness", "image labels, pairs by chance")
+    },
     "playground-interact-zero": {
         **_ZERO,
         "unseen: all levels": ("data.test=unseen",),
