@@ -78,6 +78,16 @@ def test_no_interaction_counts_relatedness_its_own_way(rule: str, value: float) 
     close(weak("related", no_interaction=rule), [[0.25, 0.25, 0, 0, 0], [0, 0, 0.75, value, 0]])
 
 
+def test_every_pair_counts_its_own_picture() -> None:
+    inputs = make_inputs(((1, 1, 0), (0, 1, 0), (1, 1, 0)))
+    image = logit(0.1, 0.2, 0.3)[:, None].expand(-1, 5)
+    scores = HOIScores(image, torch.zeros(2, 5), torch.zeros(2), torch.zeros(2, 5))
+    found = weak_scores(scores, inputs, TEACHABLE, HOIConfig(factors=("image",)))
+    torch.testing.assert_close(found[:, 0], torch.tensor([0.1, 0.3]))
+    config = HOIConfig(method="zero-shot", levels=("image",), gamma=0.0)
+    torch.testing.assert_close(zero_shot_scores(scores, inputs, config)[:, 0], torch.tensor([0.1, 0.3]))
+
+
 def student(fusion: str, levels: tuple[str, ...] = ("image", "union", "instances"), kind: str = "bce") -> Tensor:
     config = HOIConfig(method="zero-shot", fusion=fusion, levels=levels, gamma=2.0, divergence=kind)  # type: ignore[arg-type]
     return zero_shot_scores(HOIScores(IMAGE, PAIR, None, UNION), INPUTS, config)
