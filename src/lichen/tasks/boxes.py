@@ -94,6 +94,27 @@ def find_boxes(
     return RegionStore.save(folder, regions, [dataset.ids[row] for row in rows], detector.names, source)
 
 
+def found_regions(
+    dataset: Dataset, split: str, rows: Sequence[int], config: BoxesConfig, classes: Sequence[str]
+) -> Regions:
+    """What the detector finds in some pictures of a split, by a task's classes and in the scale of their scenes.
+
+    Args:
+        dataset, split: where the pictures are; the detector looks at all of the split.
+        rows: of the pictures that are wanted, in this order.
+        config: names the detector.
+        classes: of the task; boxes of others are left out.
+    """
+    every = list(dataset.rows(split))
+    store = find_boxes(dataset, every, config)
+    places = {row: place for place, row in enumerate(every)}
+    chosen = store.take(torch.tensor([places[row] for row in rows], dtype=torch.long))
+    regions = relabelled(chosen, store.names, classes)
+    # A detector sees the picture itself, whatever size its scene says.
+    bare = [replace(dataset.scenes[row], entities=()) for row in rows]
+    return regions.resized(Regions.from_scenes(bare).sizes)
+
+
 def find_all_boxes(
     dataset: Dataset, config: BoxesConfig, report: Callable[[str, int, int], object] | None = None
 ) -> None:

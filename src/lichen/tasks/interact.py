@@ -29,7 +29,7 @@ from ..metrics.vcoco import VcocoTruth
 from ..regions import Regions
 from ..regions.regions import boxed
 from ..scene import Relation, Scene
-from .boxes import find_all_boxes, find_boxes, only_entities, relabelled
+from .boxes import find_all_boxes, find_boxes, found_regions, only_entities
 from .interacting.config import InteractConfig
 from .interacting.head import InteractHead
 from .interacting.labels import Annotated, doubtful
@@ -191,12 +191,7 @@ class Interact(Responding):
         """Rows of the pictures that are read, and their boxes and pairs."""
         rows, scenes = self._read(dataset, split)
         if self.head.boxes.found:
-            store = find_boxes(dataset, list(dataset.rows(split)), self.head.boxes)
-            places = {row: place for place, row in enumerate(dataset.rows(split))}
-            chosen = store.take(torch.tensor([places[row] for row in rows], dtype=torch.long))
-            regions = relabelled(chosen, store.names, self.classes)
-            # A detector sees the picture itself, whatever size its scene says.
-            regions = regions.resized(Regions.from_scenes([replace(scene, entities=()) for scene in scenes]).sizes)
+            regions = found_regions(dataset, split, rows, self.head.boxes, self.classes)
         else:
             regions = Regions.from_scenes(scenes, self.classes)
         annotated = Annotated.of(scenes, self.vocabulary, self.classes, self.config.labels)

@@ -25,7 +25,7 @@ from ..heads.scene_graph.frequency import count_triples
 from ..regions import Regions
 from ..regions.regions import boxed
 from ..scene import Scene
-from .boxes import find_all_boxes, find_boxes, only_entities, relabelled
+from .boxes import find_all_boxes, found_regions, only_entities
 from .model import SideModel
 from .related.config import RelateConfig
 from .related.graphs import Graphs, ResampledOrder, Told
@@ -136,10 +136,7 @@ class Relate(Responding):
         _check_classes(scenes)
         found = None
         if self.head.boxes.found:
-            store = find_boxes(dataset, rows, self.head.boxes)
-            found = relabelled(store.regions, store.names, self.classes)
-            # A detector sees the picture itself, whatever size its scene says.
-            found = found.resized(Regions.from_scenes(scenes).sizes)
+            found = found_regions(dataset, split, rows, self.head.boxes, self.classes)
         graphs = Graphs.of(scenes, self.classes, self.predicates, found)
         if split == "train" and self.config.resample:
             graphs = graphs.dropped(graphs.resampling(len(self.predicates), self._resampling))
