@@ -169,3 +169,17 @@ def test_pictures_are_asked_before_and_after_it_is_saved(place: Path, runs: dict
         assert [each.relations for each in one] == [each.relations for each in other]
         assert any(each.relations for each in one)
         assert all(each.validate().entities == scene.entities for each, scene in zip(one, scenes, strict=True))
+
+
+@pytest.mark.parametrize("family", ["siglip", "dinov2"])
+def test_other_encoders_beside_the_texts_of_a_clip(place: Path, tmp_path: Path, family: str) -> None:
+    """SigLIP has no summary token, DINOv2 no texts of its own."""
+    folder = tmp_path / family
+    make_trunk(family).save_pretrained(folder)
+    make_clip_processor(WORDS).image_processor.save_pretrained(folder)
+    base = recipe(place)
+    part = replace(base.backbones["image"], name=str(folder))
+    store = replace(base.store, folder=str(tmp_path / "store"))
+    run = train(replace(base, backbones={"image": part}, store=store), tmp_path / "run", quiet=True)
+    found = run.facts["metrics"]["test"]
+    assert 0 < found["mAP"] <= 1 and found["mRec"] == 1
