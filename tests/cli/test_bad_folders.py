@@ -170,7 +170,7 @@ def test_a_full_disk(place: Path, lichen: Lichen) -> None:
         assert "Cannot write to folder 'a': File too large" in lichen.wrong(
             "train", "pictures.toml", "--quiet", "--out", "a"
         )
-    with largest_file(3000):
+    with largest_file(20_000):
         # Weights would not fit, which is said before they are trained.
         _, err = lichen("train", "pictures.toml", "--quiet", "--out", "b", code=2)
     assert "Folder 'b' has no room for the 1.1 MiB" in err and "metrics.jsonl" not in names(Path("b"))

@@ -66,5 +66,5 @@ def test_vectors_of_a_backbone() -> None:
     found = prior_table(["a small dog", "the horse"], ["dog", "horse"], vectors)
     assert found.shape == (2, 2) and float(found.min()) >= 0
     assert found.argmax(1).tolist() == [0, 1]
-    with pytest.raises(InputError, match="at least one word"):
+    with pytest.raises(InputError, match="at least one text"):
         WordVectors.of(clip, [])

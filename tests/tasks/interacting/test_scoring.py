@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lichen.data.interactions import Interactions
 from lichen.errors import InputError
 from lichen.tasks.interacting.config import InteractConfig
 from lichen.tasks.interacting.labels import Annotated
@@ -18,6 +19,9 @@ INPUTS = make_inputs(COUNTS)
 # Picture 0: the person does 0 to the first thing, 3 to the second. Picture 1: one person does 4 to the other.
 TRUE = torch.zeros(6, 5, dtype=torch.bool)
 TRUE[0, 0] = TRUE[1, 3] = TRUE[2, 4] = True
+WORDS = Interactions.of(
+    [("hold", "cup"), ("fill", "cup"), ("ride", "bus"), ("no_interaction", "bus"), ("hug", "person")]
+)
 
 
 def annotated() -> Annotated:
@@ -37,7 +41,7 @@ def told() -> Told:
 
 
 def measured(scores: torch.Tensor, related: torch.Tensor | None = None, answers: int = 100) -> dict[str, float]:
-    meter = Meter(annotated(), [1, 1, 2, 2, 0], {"seen": (0, 1), "unseen": (2, 3, 4)}, InteractConfig(answers=answers))
+    meter = Meter(annotated(), WORDS, {"seen": (0, 1), "unseen": (2, 3, 4)}, InteractConfig(answers=answers))
     meter.add(torch.arange(2), INPUTS, told(), scores, related)
     return meter.compute()
 
@@ -61,13 +65,31 @@ def test_right_answers_and_wrong_ones() -> None:
 def test_relatedness() -> None:
     found = measured(TRUE.float(), TRUE.any(1).float())
     assert found["relatedness_AP"] == 1.0 and found["relatedness_chance"] == 0.5
+    # The best answer of each pair tells it as well, where it is right.
+    assert found["answer_AP"] == 1.0 and measured(1 - TRUE.float(), TRUE.any(1).float())["answer_AP"] < 1.0
+    assert found["AP/hold cup"] == 1.0 and "AP/fill cup" not in found
+
+
+def test_an_interval_holds_the_mean_and_ends_at_it_where_nothing_varies() -> None:
+    right = TRUE.float() * 0.5
+    meter = Meter(annotated(), WORDS, {}, InteractConfig(draws=50))
+    meter.add(torch.arange(2), INPUTS, told(), right)
+    found = meter.compute()
+    assert found["mAP_low"] == found["mAP_high"] == found["mAP"] == pytest.approx(1.0)
+    wrong = right.clone()
+    wrong[4, 0] = 0.9
+    meter = Meter(annotated(), WORDS, {}, InteractConfig(draws=200))
+    meter.add(torch.arange(2), INPUTS, told(), wrong)
+    found = meter.compute()
+    assert found["mAP_low"] == found["mAP"] == pytest.approx(2.5 / 3)
+    assert found["mAP_high"] == pytest.approx(1.0), "a side of one picture twice has no mistake in it"
 
 
 def test_batches_are_pooled() -> None:
     scores = torch.rand(6, 5, generator=torch.Generator().manual_seed(0)) * INPUTS.compatible
     related = torch.rand(6, generator=torch.Generator().manual_seed(1))
     whole = measured(scores, related)
-    meter = Meter(annotated(), [1, 1, 2, 2, 0], {"seen": (0, 1), "unseen": (2, 3, 4)}, InteractConfig())
+    meter = Meter(annotated(), WORDS, {"seen": (0, 1), "unseen": (2, 3, 4)}, InteractConfig())
     for picture in (1, 0):
         rows = INPUTS.picture == picture
         first = int(INPUTS.regions.starts[picture])
@@ -90,7 +112,7 @@ def test_batches_are_pooled() -> None:
 def test_nothing_to_measure() -> None:
     known = annotated()
     none = known.take(torch.zeros(0, dtype=torch.long))
-    meter = Meter(none, [1, 1, 2, 2, 0], {}, InteractConfig())
+    meter = Meter(none, WORDS, {}, InteractConfig())
     meter.add(torch.arange(2), INPUTS, told(), TRUE.float())
     with pytest.raises(InputError, match="annotated"):
         meter.compute()
