@@ -74,7 +74,6 @@ def seeing(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     """A detector that needs no weights, and a cache of its own."""
     monkeypatch.setattr(finding, "load_detector", lambda name, config: Seeing())
     monkeypatch.setattr(finding, "cache_root", lambda: tmp_path_factory.getbasetemp() / "ground-cache")
-    monkeypatch.setattr("lichen.regions.detectors.load_detector", lambda name, config: Seeing())
     finding._detector.cache_clear()
 
 

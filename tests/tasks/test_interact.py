@@ -124,12 +124,12 @@ def test_training_is_repeated_to_the_bit_and_counts_its_steps() -> None:
 
 
 def test_found_boxes_are_asked_and_read_the_second_time() -> None:
+    before = Seeing.calls
     task = made("seeing")
+    assert Seeing.calls == before, "the classes are the detector's own: no picture is looked at for them"
     assert task.classes == Seeing.names and task.option == "" and made().option.startswith("--detector")
-    calls = Seeing.calls
     task.gather(DATA)
     gathered = Seeing.calls
-    assert gathered - calls <= len(SPLITS["dev"]) + len(SPLITS["test"]), "training pictures were seen already"
     examples = task.examples(DATA, "train")
     task.gather(DATA)
     assert Seeing.calls == gathered

@@ -94,6 +94,17 @@ def find_boxes(
     return RegionStore.save(folder, regions, [dataset.ids[row] for row in rows], detector.names, source)
 
 
+def class_names(dataset: Dataset, config: BoxesConfig) -> tuple[str, ...]:
+    """Classes of the boxes, by label: those that the detector knows, or all that boxes of the data have.
+
+    Raises:
+        InputError: no such detector.
+    """
+    if config.found:
+        return tuple(_detector(config).names)
+    return tuple(sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label}))
+
+
 def found_regions(
     dataset: Dataset, split: str, rows: Sequence[int], config: BoxesConfig, classes: Sequence[str]
 ) -> Regions:

@@ -28,7 +28,7 @@ from ..metrics.grounding import phrase_grounding
 from ..regions import Regions, clip
 from ..regions.stored import take_pictures
 from ..scene import Entity, Phrase, Scene
-from .boxes import find_all_boxes, find_boxes
+from .boxes import class_names, find_all_boxes, find_boxes
 from .grounded.captioned import Answers, Captioned, read_captions
 from .grounded.config import GroundConfig
 from .grounded.head import GroundHead, Said
@@ -332,17 +332,12 @@ def _inside(box: Tensor, start: Tensor, size: tuple[int, int]) -> tuple[float, f
 
 def _classes(dataset: Dataset, head: HeadConfig) -> tuple[str, ...]:
     """Class names by the labels of the boxes."""
-    if not head.boxes.found:
-        names = sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label})
-        if not any(thing.box for scene in dataset.scenes for thing in scene.entities):
-            raise InputError(
-                "These scenes have no boxes to choose from. Name a detector in head.boxes.source, such as "
-                '"embedded:ssd-mobilenet".'
-            )
-        return tuple(names)
-    from ..regions.detectors import load_detector
-
-    return load_detector(head.boxes.source, head.boxes.detector()).names
+    if not head.boxes.found and not any(thing.box for scene in dataset.scenes for thing in scene.entities):
+        raise InputError(
+            "These scenes have no boxes to choose from. Name a detector in head.boxes.source, such as "
+            '"embedded:ssd-mobilenet".'
+        )
+    return class_names(dataset, head.boxes)
 
 
 def _vectors(source: str, spoken: Vocabulary, classes: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ from ..metrics.vcoco import VcocoTruth
 from ..regions import Regions
 from ..regions.regions import boxed
 from ..scene import Relation, Scene
-from .boxes import find_all_boxes, find_boxes, found_regions, only_entities
+from .boxes import class_names, find_all_boxes, found_regions, only_entities
 from .interacting.config import InteractConfig
 from .interacting.head import InteractHead
 from .interacting.labels import Annotated, doubtful
@@ -120,7 +120,7 @@ class Interact(Responding):
     def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Interact:
         """Interactions are those of the vocabulary; classes those of the boxes."""
         config = head.interactions
-        classes = _classes(dataset, head)
+        classes = class_names(dataset, head.boxes)
         scenes = [dataset.scenes[row] for row in dataset.rows("train")]
         vocabulary = vocabulary_of(config.vocabulary, scenes, classes, config.people)
         if not head.boxes.found and config.vocabulary in PUBLISHED:
@@ -362,10 +362,3 @@ def _ranked(relations: Sequence[Relation]) -> tuple[Relation, ...]:
     found = sorted(relations, key=lambda each: -(each.score or 0.0))
     least = _LEAST * (found[0].score or 0.0) if found else 0.0
     return tuple(each for each in found if (each.score or 0.0) >= least)
-
-
-def _classes(dataset: Dataset, head: HeadConfig) -> tuple[str, ...]:
-    """Names of the classes of boxes: the detector's own, or those of the data."""
-    if head.boxes.found:
-        return tuple(find_boxes(dataset, list(dataset.rows("train")), head.boxes).names)
-    return tuple(sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label}))

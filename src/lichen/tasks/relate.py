@@ -25,7 +25,7 @@ from ..heads.scene_graph.frequency import count_triples
 from ..regions import Regions
 from ..regions.regions import boxed
 from ..scene import Scene
-from .boxes import find_all_boxes, found_regions, only_entities
+from .boxes import BoxesConfig, class_names, find_all_boxes, found_regions, only_entities
 from .model import SideModel
 from .related.config import RelateConfig
 from .related.graphs import Graphs, ResampledOrder, Told
@@ -91,7 +91,7 @@ class Relate(Responding):
                 f"{head.boxes.source!r}."
             )
         scenes = [dataset.scenes[row] for row in dataset.rows("train")]
-        classes = sorted({it.label for scene in dataset.scenes for it in scene.entities if it.box and it.label})
+        classes = class_names(dataset, BoxesConfig())
         predicates = sorted({relation.predicate for scene in dataset.scenes for relation in scene.relations})
         graphs = Graphs.of(scenes, classes, predicates)
         if not len(graphs.told.relations):
