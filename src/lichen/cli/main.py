@@ -35,6 +35,7 @@ VERBS = {
     "predict": "ask a trained run about your own pictures or texts",
     "compare": "many methods side by side on one recipe: memory, time and accuracy",
     "data": "make the playground, inspect folders of scenes, convert annotation files",
+    "solids": "abstract your own mesh or voxels into cuboids",
     "env": "versions, devices, embedded models and folders, for a report of a problem",
 }
 
