@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .memory import MemoryReport, memory_report
     from .scene import Scene
     from .side.attach import attach, detach, load
-    from .side.config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, UniPTConfig
+    from .side.config import LSTConfig, PooledConfig, ProbeConfig, PyramidConfig, SHERLConfig, UniPTConfig
     from .side.lst import LST
     from .side.pooled import Pooled
     from .side.probe import Probe
@@ -44,6 +44,7 @@ __all__ = [
     "PooledConfig",
     "Probe",
     "ProbeConfig",
+    "PyramidConfig",
     "SHERLConfig",
     "Scene",
     "StoreConfig",
@@ -66,7 +67,7 @@ _NAMES_OF_MODULE = {
     "memory": ("MemoryReport", "memory_report"),
     "scene": ("Scene",),
     "side.attach": ("attach", "detach", "load"),
-    "side.config": ("LSTConfig", "PooledConfig", "ProbeConfig", "SHERLConfig", "UniPTConfig"),
+    "side.config": ("LSTConfig", "PooledConfig", "ProbeConfig", "PyramidConfig", "SHERLConfig", "UniPTConfig"),
     "side.lst": ("LST",),
     "side.pooled": ("Pooled",),
     "side.probe": ("Probe",),

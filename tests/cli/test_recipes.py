@@ -33,6 +33,8 @@ ASKED = {
     "playground-ground": ["--caption", "a man sits near the dog"],
     "playground-refer": ["--expression", "the dog on the left"],
     "playground-relate": [],
+    "playground-solids": [],
+    "playground-solids-depth": [],
     "playground-write": ["--task", "caption"],
     "refcoco-ground": ["--caption", "the man", "--caption", "red dog"],
     "vg150-relate": [],
@@ -150,6 +152,8 @@ def check_recipe(
         assert all(scene.relations and scene.relations[0].score is not None for scene in scenes)
     elif recipe.task == "ground":
         assert all(scene.phrases and scene.captions for scene in scenes)
+    elif recipe.task == "solids":
+        assert all(scene.solids and scene.metadata["camera_from"] == "fitted" for scene in scenes)
     elif recipe.task == "write":
         assert all(scene.captions or scene.questions or scene.expressions for scene in scenes)
     else:

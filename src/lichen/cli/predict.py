@@ -38,7 +38,10 @@ EPILOG = """examples:
   lichen predict runs/playground street.png --question "how many dogs are there?"
   lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png
   lichen predict runs/graphs street.jpg --detector embedded:ssd-mobilenet --draw answer.png --graph street.graphml
-  lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png"""
+  lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png
+  lichen predict runs/furniture chair.jpg --draw chair.png --glb chair.glb"""
+MESHES = (".glb", ".obj")
+"""Endings of what --glb writes."""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
 _TOGETHER = 64
@@ -64,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write boxes and relations as a graph: .graphml, or .dot for Graphviz",
     )
+    parser.add_argument(
+        "--glb", type=Path, metavar="FILE", help="write the solids of one picture as a mesh: .glb or .obj"
+    )
     parser.add_argument("--top", type=int, default=3, metavar="N", help="answers shown of each input (default 3)")
 
 
@@ -79,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         check_target("--json", Path(args.json))
     if args.graph is not None:
         check_target("--graph", args.graph, tuple(GRAPHS))
+    if args.glb is not None:
+        check_target("--glb", args.glb, MESHES)
     if args.draw is not None:
         check_can_draw()
         check_target("--draw", args.draw, DRAWN)
@@ -91,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"This run was trained to {kind} and takes no --query.")
     task: Any = trained.task
     asked = isinstance(task, Responding)
+    if args.glb is not None and kind != "solids":
+        raise InputError(f"This run was trained to {kind} and finds no solids, so it takes no --glb.")
     refuse_questions(args, kind, asked and task.reads_boxes)
     if asked:
         queries = queries_of(trained.head.decoder.tasks, args) if kind == "write" else []
@@ -110,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         _draw(args.draw, drawn, Thumbnails(pictures), "scenes" if asked else kind)
     if args.graph is not None:
         _write(args.graph, GRAPHS[args.graph.suffix.lower()](scenes).encode())
+    if args.glb is not None:
+        _mesh(args.glb, scenes)
     return 0
 
 
@@ -214,6 +226,17 @@ def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, kind: str) 
     except OSError as error:
         raise InputError(f"Cannot write picture {str(path)!r}: {error.strerror or error}.") from error
     print(f"drawn: {path}", file=sys.stderr)
+
+
+def _mesh(path: Path, scenes: Sequence[Scene]) -> None:
+    from ..scene.meshes import write_meshes
+
+    if len(scenes) != 1:
+        raise InputError(
+            f"--glb takes the solids of one picture, and there are {len(scenes)}. Give one picture at a time."
+        )
+    write_meshes(path, scenes[0].solids)
+    print(f"written: {path}", file=sys.stderr)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ from .classify import Classify
 from .ground import Ground
 from .relate import Relate
 from .retrieve import Retrieve
+from .solids import Solids
 from .task import Task
 from .write import Write
 
@@ -18,5 +19,6 @@ TASKS: dict[str, type[Task]] = {
     "write": Write,
     "relate": Relate,
     "ground": Ground,
+    "solids": Solids,
 }
 """By the `task` of a recipe."""

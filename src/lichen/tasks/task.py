@@ -29,6 +29,7 @@ from .boxes import BoxesConfig
 from .grounded.config import GroundConfig
 from .model import SideModel
 from .related.config import RelateConfig
+from .solid.config import BuildConfig
 from .written.config import WriteConfig
 
 Inputs = ImageInputs | TextInputs
@@ -69,6 +70,8 @@ class HeadConfig:
     """relate: the scene graph head, [head.graph]."""
     grounding: GroundConfig = field(default_factory=GroundConfig)
     """ground: the grounding network, [head.grounding]."""
+    solids: BuildConfig = field(default_factory=BuildConfig)
+    """solids: the networks that name an object's cuboids, [head.solids]."""
     boxes: BoxesConfig = field(default_factory=BoxesConfig)
     """relate, ground: where boxes come from, [head.boxes]."""
 

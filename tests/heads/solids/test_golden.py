@@ -17,7 +17,7 @@ from ...solids.golden import CASES, TOLERANCE, check, inp, parameters
 
 
 def network(centres: Any) -> ProposalNetwork:
-    config = SolidsConfig(hidden=12, code=10, local_code=5, channels=6, centres=centres)
+    config = SolidsConfig(hidden=12, heads=256, code=10, local_code=5, channels=6, centres=centres)
     made = ProposalNetwork(4, 16, 6, config).double().eval()
     made.load_state_dict(load_released(parameters("proposal")))
     return made

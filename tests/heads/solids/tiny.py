@@ -16,6 +16,7 @@ SMALL: dict[str, Any] = {
     "hidden": 10,
     "code": 8,
     "local_code": 4,
+    "heads": 12,
     "channels": 6,
     "node": 20,
     "graph_width": 12,

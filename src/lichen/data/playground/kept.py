@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -47,11 +48,34 @@ def kept(playground: Playground, progress: Progress | None = None) -> Kept:
         InputError: the cache folder cannot be written.
     """
     of = playground
-    told = json.dumps([VERSION, of.seed, of.split, len(of), of.width, of.height])
-    folder = cache_root() / "playground" / hashlib.sha256(told.encode()).hexdigest()[:16]
+    told = [VERSION, of.seed, of.split, len(of), of.width, of.height]
+    return kept_as("playground", told, (len(of), of.height, of.width, 3), playground, progress)
+
+
+def kept_as(
+    world: str,
+    told: Sequence[Any],
+    shape: tuple[int, int, int, int],
+    samples: Iterable[tuple[np.ndarray, Scene]],
+    progress: Progress | None = None,
+) -> Kept:
+    """Pictures and scenes of any world; those that were drawn before come from the cache.
+
+    Args:
+        world: name of a folder in the cache.
+        told: all that the samples depend on, as plain values.
+        shape: of all pictures together.
+        samples: made only if they are not there.
+        progress: told how many of how many pictures are there.
+
+    Raises:
+        InputError: the cache folder cannot be written.
+    """
+    name = hashlib.sha256(json.dumps(list(told)).encode()).hexdigest()[:16]
+    folder = cache_root() / world / name
     if not (folder / _SCENES).is_file():
         try:
-            _draw(playground, folder, progress)
+            _draw(samples, shape, folder, progress)
         except OSError as error:
             raise InputError(
                 f"The playground's pictures cannot be kept in {str(folder)!r}: {error.strerror or error}. Free some "
@@ -62,19 +86,23 @@ def kept(playground: Playground, progress: Progress | None = None) -> Kept:
     return Kept(pixels, tuple(map(Scene.from_json, lines)))
 
 
-def _draw(playground: Playground, folder: Path, progress: Progress | None) -> None:
+def _draw(
+    samples: Iterable[tuple[np.ndarray, Scene]],
+    shape: tuple[int, int, int, int],
+    folder: Path,
+    progress: Progress | None,
+) -> None:
     """Into a folder of its own, which gets its name when it is whole: other processes may draw the same."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
     try:
-        shape = (len(playground), playground.height, playground.width, 3)
         file = np.lib.format.open_memmap(stage / _PIXELS, mode="w+", dtype=np.uint8, shape=shape)
         lines = []
-        for row, (picture, scene) in enumerate(playground):
+        for row, (picture, scene) in enumerate(samples):
             file[row] = picture
             lines.append(scene.to_json())
             if progress is not None:
-                progress(row + 1, len(playground))
+                progress(row + 1, shape[0])
         file.flush()
         (stage / _SCENES).write_text("\n".join(lines), "utf-8")
         if folder.exists() and not (folder / _SCENES).is_file():

@@ -13,6 +13,7 @@ RELEASED: Mapping[str, Any] = {
     "hidden": 400,
     "code": 256,
     "local_code": 32,
+    "heads": 256,
     "channels": 256,
     "node": 1024,
     "graph_width": 1024,
@@ -37,11 +38,14 @@ class SolidsConfig:
     """Width of the code of the whole picture; 256 in the release."""
     local_code: int = 32
     """Width of the code of what lies in the last part's 2D box."""
+    heads: int = 96
+    """Width of the first layer of what reads a step's states; 256 in the release. Sizes, places and turns are read by
+    networks of each class, so that this counts most of the parameters."""
     channels: int = 64
     """Of the map in which parts are looked at; 256 in the release."""
-    node: int = 256
+    node: int = 192
     """Width of a graph's nodes; 1024 in the release."""
-    graph_width: int = 256
+    graph_width: int = 128
     """Width of the layers after the graph; 1024 in the release."""
     most: int = 12
     """Parts of a half model at most; where an object has more, the highest are learnt."""
@@ -93,7 +97,18 @@ class SolidsConfig:
         }
         for name, options in choices.items():
             pick(name, getattr(self, name), options)
-        sizes = ("hidden", "code", "local_code", "channels", "graph_width", "most", "mixtures", "copies", "cells")
+        sizes = (
+            "hidden",
+            "code",
+            "local_code",
+            "heads",
+            "channels",
+            "graph_width",
+            "most",
+            "mixtures",
+            "copies",
+            "cells",
+        )
         for name in sizes:
             if getattr(self, name) < 1:
                 raise InputError(f"SolidsConfig.{name} must be at least 1; got {getattr(self, name)}.")

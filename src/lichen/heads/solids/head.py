@@ -50,6 +50,7 @@ class Union:
     turns: Float[Tensor, "batch nodes 3"]
     logits: Float[Tensor, "batch nodes classes"]
     hidden: Float[Tensor, "batch nodes states"]
+    boxes: Float[Tensor, "batch nodes 4"]
     there: Bool[Tensor, "batch nodes"]
 
 
@@ -100,8 +101,8 @@ class SolidsHead(nn.Module):
         Returns:
             Without `told`, and in eval mode: of each proposal, padded to `most` in each direction,
             `lengths` (batch, nodes, 6) and `turns` (batch, nodes, 3), normalised; `probabilities` (batch, nodes,
-            classes + 1), the last for "none"; `kept` (batch, nodes), 1.0 for what is answered; `counts` (batch,), not
-            rounded. With `told`: `loss` and its parts, `loss_<stage>_<name>`.
+            classes + 1), the last for "none"; `boxes` (batch, nodes, 4), 2D boxes in shares of the picture; `kept`
+            (batch, nodes), 1.0 for what is answered; `counts` (batch,), not rounded. With `told`: `loss` and its parts.
         """
         if told is None:
             return self.answer(self.encoder(features))
@@ -163,7 +164,7 @@ class SolidsHead(nn.Module):
         place = torch.arange(self.config.most, device=count.device)
         there = (place < count[:, None]).repeat(1, len(each))
         whole = Proposals.joined(each)
-        return Union(whole.lengths, whole.turns, whole.logits, whole.hidden, there)
+        return Union(whole.lengths, whole.turns, whole.logits, whole.hidden, whole.boxes, there)
 
     def _refined(self, union: Union, classes: Tensor | None = None) -> Refined:
         assert self.graph is not None
@@ -186,6 +187,7 @@ class SolidsHead(nn.Module):
             "lengths": lengths,
             "turns": turns,
             "probabilities": probabilities,
+            "boxes": union.boxes,
             "kept": kept.to(lengths),
             "counts": counts,
         }

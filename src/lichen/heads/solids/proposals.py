@@ -98,10 +98,10 @@ class ProposalNetwork(nn.Module):
         context = config.code + (config.local_code if config.local else 0)
         self.cells = ContextCells(LENGTHS + TURNS + classes + BOX, context, hidden)
         self.classify = nn.Linear(both, classes)
-        self.box = perceptron(both, 256, BOX)
+        self.box = perceptron(both, config.heads, BOX)
         numbers = 3 * NUMBERS * config.mixtures if config.output == "mixture" else LENGTHS
-        self.length = ClassPerceptrons(classes, (both, 256, 64, 32, numbers))
-        self.turn = ClassPerceptrons(classes, (both, 256, TURNS))
+        self.length = ClassPerceptrons(classes, (both, config.heads, 64, 32, numbers))
+        self.turn = ClassPerceptrons(classes, (both, config.heads, TURNS))
 
     def forward(
         self,
@@ -124,26 +124,32 @@ class ProposalNetwork(nn.Module):
         hidden = torch.stack([start(vector) for start in self.start_hidden], 1)
         cell = torch.stack([start(vector) for start in self.start_cell], 1)
         found: list[Proposals] = []
+        seen: list[Tensor] = []
+        box = self.box(hidden.flatten(1))
         for step in range(steps):
             if step:
-                before = found[-1]
-                told = self._told(before) if teacher is None else _true(teacher, step - 1, self.classes)
-                context = [code]
-                if self.local is not None:
-                    context.append(self.local(maps, before.boxes[:, 0]))
+                told = self._told(found[-1]) if teacher is None else _true(teacher, step - 1, self.classes)
+                context = [code] if self.local is None else [code, self.local(maps, box)]
                 hidden, cell = self.cells(told, torch.cat(context, 1), (hidden, cell))
-            found.append(self._read(hidden.flatten(1), None if teacher is None else teacher.classes[:, step]))
-        return Proposals.joined(found)
+                box = self.box(hidden.flatten(1))
+            seen.append(hidden.flatten(1))
+            if teacher is None:
+                found.append(self._read(seen[-1][:, None]))
+        if teacher is None:
+            return Proposals.joined(found)
+        # A taught step is told nothing that these heads say, so that all steps are read at once.
+        return self._read(torch.stack(seen, 1), teacher.classes[:, :steps])
 
-    def _read(self, hidden: Float[Tensor, "batch states"], classes: Int64[Tensor, " batch"] | None) -> Proposals:
-        """What the heads make of a step's states."""
+    def _read(
+        self, hidden: Float[Tensor, "batch steps states"], classes: Int64[Tensor, "batch steps"] | None = None
+    ) -> Proposals:
+        """What the heads make of the states of some steps; the heads of the given classes, or of those predicted."""
         logits = self.classify(hidden)
         chosen = logits.argmax(-1) if classes is None else classes
         numbers, raw = self.length(hidden, chosen), None
         if self.config.output == "mixture":
-            numbers, raw = likeliest(numbers), numbers[:, None]
-        turns, boxes = self.turn(hidden, chosen), self.box(hidden)
-        return Proposals(numbers[:, None], turns[:, None], logits[:, None], boxes[:, None], hidden[:, None], raw)
+            numbers, raw = likeliest(numbers), numbers
+        return Proposals(numbers, self.turn(hidden, chosen), logits, self.box(hidden), hidden, raw)
 
     def _told(self, before: Proposals) -> Tensor:
         """The step before, as an input without gradients."""
