@@ -54,6 +54,7 @@ _SOLIDS = {
     "backward alone, no graph": ("head.solids.directions=backward", "head.solids.graph=false"),
     "graph adds to proposals": ("head.solids.residual=true",),
     "optimal matching": ("head.solids.matching=optimal",),
+    "pairs of any direction": ("head.solids.merge=pairs",),
     "suppression": ("head.solids.merge=near",),
     "no folds": ("head.solids.folds=false",),
     "mixtures": ("head.solids.output=mixture",),

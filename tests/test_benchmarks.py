@@ -83,3 +83,20 @@ def test_grounding_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert module.main(["playground-ground", "--draws", "3", *changes]) == 0
     again = {row[0]: row[1:] for row in map(cells, capsys.readouterr().out.splitlines()[4:])}
     assert again["the largest"] == rows["the largest"] and len(again) == 3
+
+
+def test_solids_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LICHEN_CACHE", str(tmp_path))
+    module = script("solids_baselines")
+    small = ["--set=data.size=smoke", "--set=data.views=1", "--set=data.pixels=48", "--limit", "4"]
+    assert module.main(["playground-solids", *small]) == 0
+    rows = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["4 pictures", *module.SHOWN] and [row[0] for row in rows[2:]] == [
+        "mean shape",
+        "nearest picture",
+    ]
+    assert all(0 <= float(row[1]) < 1 for row in rows[2:])
+    # The mean shape is the one that agrees best with the others.
+    grids = torch.zeros(3, 4, 4, 4, dtype=torch.bool)
+    grids[0, :2], grids[1, :3], grids[2, :4] = True, True, True
+    assert module.mean_shape(grids) == 1

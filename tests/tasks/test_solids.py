@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,7 @@ SMALL: dict[str, Any] = {
     "node": 40,
     "graph_width": 32,
     "cells": 2,
-    "most": 8,
+    "most": 12,
 }
 
 
@@ -69,13 +70,15 @@ def modelled(task: Solids) -> SideModel:
     return SideModel({"image": fit_side(ProbeConfig(), OUTLINE)[0]}, task.make_head({"image": GIVEN}))
 
 
-def trained(task: Solids, steps: int, rate: float = 3e-3) -> SideModel:
-    """All training objects in every step, at a constant rate."""
+def trained(task: Solids, steps: int, peak: float = 3e-3) -> SideModel:
+    """All training objects in every step; the rate falls from its peak in each stage."""
     model = modelled(task).train()
     examples = task.examples(dataset(), "train")
     features = {"image": fetch("image", examples.rows["image"])}
-    search = torch.optim.Adam(model.parameters(), rate)
-    for _ in range(steps):
+    search = torch.optim.Adam(model.parameters(), peak)
+    stage = task.config.graph_from or steps
+    for step in range(steps):
+        search.param_groups[0]["lr"] = peak * (0.5 + 0.5 * math.cos(math.pi * (step % stage) / stage))
         search.zero_grad()
         model(features, task.told(examples))["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -120,13 +123,13 @@ def test_a_few_steps_learn_measure_and_answer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{"graph_from": 500}, {"graph": False}, {"graph_from": 500, "messages": False}])
+@pytest.mark.parametrize("settings", [{"graph": False}, {"graph_from": 600}, {"graph_from": 600, "residual": True}])
 def test_six_objects_are_learnt_by_heart(settings: dict[str, Any]) -> None:
-    task = made(**settings)
-    model = trained(task, 1000)
-    examples = task.examples(dataset(), "train")
-    found = task.score(model, fetch, examples)
-    assert found["iou"] > 0.8 and found["count_exact"] == 1.0 and found["part_precision"] > 0.95, found
+    # Of so few objects no half tells how many parts those of the other half have.
+    task = made(folds=False, **settings)
+    model = trained(task, 1200)
+    found = task.score(model, fetch, task.examples(dataset(), "train"))
+    assert found["iou"] > 0.75 and found["accuracy@0.1"] > 0.9 and found["part_precision"] > 0.95, found
 
 
 def test_scenes_that_teach_nothing_are_left_out_if_they_are_few() -> None:

@@ -23,7 +23,7 @@ from ..scene import Scene
 from ..scene.check import Plane
 from ..solids.published import Normalisation
 from .model import SideModel
-from .solid.answers import Built, built, names_of
+from .solid.answers import Built, built
 from .solid.config import BuildConfig
 from .solid.halves import Half, camera_of, half_of
 from .solid.head import BuildHead
@@ -79,9 +79,10 @@ class Solids(Responding):
     def of(cls, dataset: Dataset, data: DataConfig, head: HeadConfig, parts: Sequence[str] = ()) -> Solids:
         """Classes are those of all parts; means and deviations those of the training side alone."""
         config = head.solids
-        train, _ = halves(dataset, dataset.rows("train"), config)
-        every = {row for rows in dataset.splits.values() for row in rows}
-        found, _ = halves(dataset, sorted(every), config)
+        found, _ = halves(dataset, sorted({row for rows in dataset.splits.values() for row in rows}), config)
+        train = {row: found[row] for row in dataset.rows("train") if row in found}
+        if not train:
+            raise InputError("No training scene has solids and a camera, so there is nothing to learn from.")
         classes = sorted({name for half in found.values() for name in half.whole_names})
         rows = torch.cat([half.rows[: config.most] for half in train.values()])
         counts = [min(len(half.rows), config.most) for half in train.values()]
@@ -176,7 +177,8 @@ class Solids(Responding):
 
     def _answered(self, scene: Scene, found: Built) -> Scene:
         planes = [None if own else _PLANE for own in found.straddling.tolist()]
-        solids = found.half.to_solids(names_of(found, self.classes), found.scores.tolist(), planes)
+        names = [self.classes[number] for number in found.labels.tolist()]
+        solids = found.half.to_solids(names, found.scores.tolist(), planes)
         assert scene.size is not None
         try:
             given = camera_of(scene) is not None

@@ -24,6 +24,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"output": "mixture"},
     {"graph": False},
     {"merge": "near"},
+    {"merge": "pairs"},
     {"folds": False, "copies": 1},
     {"cells": 1, "scale": False, "centres": "released"},
 ]

@@ -65,6 +65,16 @@ def test_padding_is_never_matched_nor_merged() -> None:
     assert kept.sum(1).tolist() == [1, 2] and not bool((kept & ~there).any())
 
 
+def test_pairs_across_directions_leave_alike_parts_of_one_direction() -> None:
+    # Two parts that are alike (0, 1), each proposed twice; the closest two are of one direction.
+    lengths = torch.tensor([0.0, 0.1, 0.3, 0.45])[None, :, None].expand(1, 4, 6)
+    sure = torch.tensor([[0.9, 0.8, 0.7, 0.6]])
+    there, two = torch.ones(1, 4, dtype=torch.bool), torch.tensor([2])
+    groups = torch.tensor([0, 0, 1, 1])
+    assert merge_pairs(lengths, sure, there, two)[0].tolist() == [True, False, True, False]
+    assert merge_pairs(lengths, sure, there, two, groups)[0].tolist() == [True, True, False, False]
+
+
 def test_near_ones_go_unless_what_they_are_near_to_went() -> None:
     # On a line: the surest takes its neighbour, whose other neighbour then stays.
     lengths = torch.tensor([0.0, 0.2, 0.4, 5.0])[None, :, None].expand(1, 4, 6)

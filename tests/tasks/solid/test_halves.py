@@ -127,3 +127,25 @@ def test_a_camera_is_found_again() -> None:
 def test_labels_of_other_sources_are_their_names() -> None:
     scene = other(labels=(Label("chair"),))
     assert half_of(scene, 32, 1.1).names == ("1", "2")
+
+
+def test_a_part_that_ends_at_the_plane_is_reflected_and_one_across_it_is_not() -> None:
+    norm = Normalisation(0.0, 1.0, 0.0, 1.0)
+    # Sizes, then least corners, in voxels of 32: a seat that is a little off the middle, a drawer that ends at it.
+    lengths = torch.tensor([[[20.0, 18.0, 2.0, 6.4, 6.0, 14.0], [10.0, 8.0, 4.0, 6.1, 6.0, 4.0]]])
+    turns = torch.tensor([[[0.0, 0.3, 0.0], [0.0, 0.0, 0.02]]])
+    outputs = {
+        "lengths": lengths,
+        "turns": turns,
+        "probabilities": torch.tensor([[[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]]]),
+        "kept": torch.ones(1, 2),
+        "boxes": torch.zeros(1, 2, 4),
+    }
+    (found,) = built(outputs, norm, BuildConfig())
+    assert found.straddling.tolist() == [True, False] and len(found.whole) == 3
+    assert found.half.centre[0, 0] == 0.5 and found.whole_labels.tolist() == [0, 1, 1]
+    # Neither a reflection of itself that is turned about y nor a turn of almost nothing is meant.
+    assert torch.equal(found.half.rotation, torch.eye(3).double().expand(2, 3, 3))
+    (released,) = built(outputs, norm, BuildConfig(beyond=0.0, still=0.0, centre=False))
+    assert released.straddling.tolist() == [True, True] and len(released.whole) == 2
+    assert float(released.half.centre[0, 0]) == pytest.approx(16.4 / 32)

@@ -20,6 +20,7 @@ RELEASED: Mapping[str, Any] = {
     "scale": False,
     "cells": 1,
     "centres": "released",
+    "merge": "pairs",
 }
 """`SolidsConfig(**RELEASED)` has the sizes and the quirks of the release (solids_and_video.md A4, A13, C5)."""
 
@@ -71,9 +72,10 @@ class SolidsConfig:
     """How proposals find their true part: greedily, as published, or by the Hungarian method, which needs scipy."""
     copies: int = 2
     """Proposals that may share a true part; as many as directions."""
-    merge: Literal["pairs", "near"] = "pairs"
-    """pairs: the closest two become one until as many are left as counted, as published; near: whatever lies closer
-    than `near` to a surer one goes."""
+    merge: Literal["across", "pairs", "near"] = "across"
+    """pairs: the closest two become one until as many are left as counted, as published; across: the same, of two
+    directions only, so that alike parts of one direction stay apart, our own; near: whatever lies closer than `near` to
+    a surer one goes."""
     near: float = 0.3
     """merge = near: mean difference of sizes and corners, in deviations of the training set."""
     folds: bool = True
@@ -93,7 +95,7 @@ class SolidsConfig:
             "output": ("regression", "mixture"),
             "centres": ("matching", "released"),
             "matching": ("greedy", "optimal"),
-            "merge": ("pairs", "near"),
+            "merge": ("across", "pairs", "near"),
         }
         for name, options in choices.items():
             pick(name, getattr(self, name), options)

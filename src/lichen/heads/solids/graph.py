@@ -57,6 +57,14 @@ class PrimitiveGraph(nn.Module):
         self.turn = perceptron(config.node, width, TURNS)
         self.class_length = ClassPerceptrons(classes + 1, (config.node, width, 64, 32, LENGTHS))
         self.class_turn = ClassPerceptrons(classes + 1, (config.node, width, TURNS))
+        if config.residual:
+            # The graph begins as the proposals are.
+            for last in (self.length[-1], self.turn[-1]):
+                for parameter in last.parameters():
+                    nn.init.zeros_(parameter)
+            for layers in (self.class_length, self.class_turn):
+                nn.init.zeros_(layers.weights[-1])
+                nn.init.zeros_(layers.biases[-1])
 
     def forward(
         self,

@@ -199,7 +199,8 @@ class SolidsHead(nn.Module):
         if self.config.merge == "near":
             kept = drop_near(lengths, sure, there, self.config.near)
         elif len(self.config.ways) > 1:
-            kept = merge_pairs(lengths, sure, there, count)
+            ways = torch.arange(len(self.config.ways), device=there.device).repeat_interleave(self.config.most)
+            kept = merge_pairs(lengths, sure, there, count, ways if self.config.merge == "across" else None)
         something = kept & (probabilities.argmax(-1) != self.classes)
         best = probabilities[..., : self.classes].max(-1).values.masked_fill(~kept, -1.0).argmax(-1)
         alone = one_hot(best, lengths.shape[1]).bool()

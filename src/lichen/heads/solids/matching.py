@@ -83,20 +83,24 @@ def merge_pairs(
     sure: Float[Tensor, "batch n"],
     there: Bool[Tensor, "batch n"],
     rounds: Int64[Tensor, " batch"],
+    groups: Int64[Tensor, " n"] | None = None,
 ) -> Bool[Tensor, "batch n"]:
-    """Which proposals stay: the two that are closest become the surer one, again and again, each pair once.
+    """Which proposals stay: the two that are closest become the surer one, again and again, each in one pair at most.
 
     Args:
         lengths: sizes and corners.
         sure: largest class probability; of equal ones the earlier stays.
         there: which are no padding.
         rounds: merges of each picture.
+        groups: of a pair, both must be of different groups; None lets any two be a pair, as published.
     """
     batch, count, _ = lengths.shape
     number = torch.arange(batch, device=lengths.device)
     gaps = distances(lengths, lengths)
     gaps = gaps.masked_fill(~(there[:, :, None] & there[:, None]), torch.inf)
     gaps = gaps.masked_fill(torch.ones_like(gaps[0], dtype=torch.bool).tril(), torch.inf)
+    if groups is not None:
+        gaps = gaps.masked_fill(groups[:, None] == groups, torch.inf)
     kept = there.clone()
     for turn in range(int(rounds.max()) if batch else 0):
         least, place = gaps.flatten(1).min(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -41,11 +41,11 @@ def built(outputs: Mapping[str, Tensor], normalisation: Normalisation, config: B
     Args:
         outputs: of the head, one row a picture.
         normalisation: of the training set.
-        config: `grid`, `slack`, `still`, `centre`.
+        config: `grid`, `beyond`, `still`, `centre`.
 
     Source: inference of arXiv 2109.04153 (solids_and_video.md A6).
     """
-    grid, slack = config.grid, config.slack
+    grid = config.grid
     found = []
     kept = outputs["kept"] > 0.5
     rows = normalisation.restore(outputs["lengths"].double(), outputs["turns"].double())
@@ -58,7 +58,7 @@ def built(outputs: Mapping[str, Tensor], normalisation: Normalisation, config: B
         height = own[:, CORNER.stop - 1] + own[:, SIZE.stop - 1] / 2
         order = height.argsort(descending=True, stable=True)
         own, labels, scores = own[order], labels[order], scores[order]
-        across = straddles(own, grid, slack)
+        across = straddles(own, grid, config.beyond)
         if config.centre:
             # What is its own reflection is turned about x at most.
             own[across & (own[:, AXIS.start] == 0), ANGLE] = 0.0
@@ -77,9 +77,3 @@ def _cut(rows: Float[Tensor, "parts 20"], grid: int) -> Float[Tensor, "parts 20"
     cut = rows.clone()
     cut[:, CORNER], cut[:, SIZE] = low, (high - low).clamp(min=_LEAST)
     return cut
-
-
-def names_of(built: Built, classes: Sequence[str]) -> list[str]:
-    """Names of the half model's parts, with their side where they have one."""
-    names = [classes[number] for number in built.labels.tolist()]
-    return [name if own else f"left {name}" for name, own in zip(names, built.straddling.tolist(), strict=True)]

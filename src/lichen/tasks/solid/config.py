@@ -21,8 +21,9 @@ class BuildConfig(SolidsConfig):
     """Voxels along an edge of an object's cube: the unit of sizes and places, and of the voxel IoU."""
     enlarge: float = 1.1
     """Of the 2D boxes of parts, about their centres."""
-    slack: float = 0.5
-    """Voxels before the mirror plane that count as on it in a prediction; 0 in the release."""
+    beyond: float = 0.25
+    """Share of a predicted part that must lie beyond the mirror plane for it to be its own reflection; 0 in the
+    release."""
     still: float = 0.04
     """Radians up to which a predicted angle is none (A13.4); 0 in the release."""
     centre: bool = True
@@ -36,10 +37,10 @@ class BuildConfig(SolidsConfig):
         pick("rule", self.rule, ("middle", "released"))
         if not 4 <= self.grid <= 128:
             raise InputError(f"BuildConfig.grid must lie between 4 and 128; got {self.grid}.")
-        if not self.enlarge > 0 or not min(self.slack, self.still) >= 0:
+        if not self.enlarge > 0 or not 0 <= self.beyond <= 0.5 or not self.still >= 0:
             raise InputError(
-                "BuildConfig.enlarge is above 0, slack and still are 0 or more; "
-                f"got {self.enlarge}, {self.slack} and {self.still}."
+                "BuildConfig.enlarge is above 0, beyond lies between 0 and 0.5, still is 0 or more; "
+                f"got {self.enlarge}, {self.beyond} and {self.still}."
             )
 
     @property
