@@ -100,3 +100,11 @@ def test_solids_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     grids = torch.zeros(3, 4, 4, 4, dtype=torch.bool)
     grids[0, :2], grids[1, :3], grids[2, :4] = True, True, True
     assert module.mean_shape(grids) == 1
+
+
+def test_solids_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    module = script("solids_fit")
+    assert module.main(["--objects", "2", "--grid", "12", "--only", "full", "--only", "without polishing"]) == 0
+    rows = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[2:]] == ["full", "without polishing"]
+    assert all(float(row[1]) > 0.7 for row in rows[2:])

@@ -12,7 +12,7 @@ from lichen.solids import Cuboids, FitConfig, fit_cuboids, voxelise
 from lichen.solids.energy import Turned, field_energy
 from lichen.solids.polish import pruned, score
 from lichen.solids.refine import published_refine
-from lichen.solids.search import best_box
+from lichen.solids.search import best_box, best_boxes
 from lichen.solids.turns import about_axes
 
 
@@ -57,6 +57,16 @@ def test_the_best_box_is_the_best_of_all() -> None:
     assert found == pytest.approx(best, rel=1e-5)
     (a, c, e), (b, d, f) = low.long().tolist(), high.long().tolist()
     assert float(weight[a:b, c:d, e:f].sum()) == pytest.approx(best, rel=1e-5)
+
+
+def test_a_single_voxel_is_found_wherever_it_lies() -> None:
+    for place in range(0, 216, 5):
+        weight = torch.full((216,), -2.0)
+        weight[place] = 1.0
+        found = best_boxes(weight.reshape(6, 6, 6), 40, -2.0)
+        straight = found.angle == 0
+        assert found.size[straight].tolist() == [[1.0, 1.0, 1.0]]
+        assert (found.centre[straight][0] - 0.5).tolist() == [place // 36, place // 6 % 6, place % 6]
 
 
 def test_one_turned_box_is_found_again() -> None:

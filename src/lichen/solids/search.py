@@ -56,6 +56,9 @@ def best_boxes(weight: Float[Tensor, "x y z"], count: int, beside: float) -> Tur
             if axis and not angle:
                 continue
             turned, middle = _turned(weight, axis, angle, beside)
+            if not bool((turned > 0).any()):
+                # Of a few voxels none may hold the middle of a turned cell.
+                continue
             score, low, high = best_box(turned)
             turn = torch.zeros(3, dtype=weight.dtype)
             turn[axis] = angle
