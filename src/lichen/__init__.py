@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .side.reference import load_reference
     from .side.sherl import SHERL
     from .side.unipt import UniPT
+    from .video.pipeline import LichenVideoPipeline
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "InputError",
     "LSTConfig",
     "LichenError",
+    "LichenVideoPipeline",
     "MemoryReport",
     "MissingPackageError",
     "Pooled",
@@ -73,6 +75,7 @@ _NAMES_OF_MODULE = {
     "side.reference": ("load_reference",),
     "side.sherl": ("SHERL",),
     "side.unipt": ("UniPT",),
+    "video.pipeline": ("LichenVideoPipeline",),
 }
 _HOME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names}
 
