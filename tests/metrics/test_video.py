@@ -11,6 +11,7 @@ from lichen.errors import InputError
 from lichen.metrics.video import (
     FrameEmbedder,
     box_control,
+    clip_features,
     clip_similarity,
     first_frame_fidelity,
     frechet_distance,
@@ -101,12 +102,12 @@ def test_words_and_pictures_of_the_playground() -> None:
     pixels = torch.from_numpy(np.stack([clip.frames for clip in clips]))
     captions = [clip.scene.captions[0] for clip in clips]
     embedder = FrameEmbedder("embedded:playground-clip")
-    own, others = (clip_similarity(embedder, pixels, texts) for texts in (captions, captions[1:] + captions[:1]))
-    assert own > others
-    kept = first_frame_fidelity(embedder, pixels, pixels[:, 0])
+    vectors, words = embedder.clips(pixels), embedder.texts(captions)
+    assert vectors.shape == (12, 2, 128)
+    assert clip_similarity(vectors, words) > clip_similarity(vectors, words.roll(1, 0))
+    kept = first_frame_fidelity(vectors, embedder.frames(pixels[:, 0]))
     assert kept["first"] == pytest.approx(1.0, abs=1e-4) and kept["all"] > 0.8
-    swapped = first_frame_fidelity(embedder, pixels.roll(1, 0), pixels[:, 0])
-    assert swapped["all"] < kept["all"]
-    features = embedder.clips(pixels)
+    assert first_frame_fidelity(vectors.roll(1, 0), vectors[:, 0])["all"] < kept["all"]
+    features = clip_features(vectors)
     assert features.shape == (12, 256)
     assert frechet_distance(features[:6], features[6:]) > 0

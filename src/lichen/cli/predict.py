@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
 from ..scene.graph_files import GRAPHS
+from . import film
 from .asking import add_questions, answers_table, asked_of_run, given_scenes, queries_of, refuse_questions
 from .given import Thumbnails, check_name, check_target, picture_files, read_texts
 from .recipes import listed_skips, showing_passes, silence_libraries
@@ -41,6 +42,8 @@ EPILOG = """examples:
   lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png"""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
+INTERMIXED = True
+"""Inputs may come before and behind options, and a clip is asked for without any."""
 _TOGETHER = 64
 """Inputs that are in memory at a time."""
 
@@ -49,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument("run", type=Path, help="run folder that `lichen train` left")
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="pictures, folders of pictures, texts, or files of texts"
+        "inputs", nargs="*", metavar="INPUT", help="pictures, folders of pictures, texts, or files of texts"
     )
     parser.add_argument(
         "--query", action="append", default=[], metavar="TEXT", help="what to search for; may be given several times"
@@ -65,12 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write boxes and relations as a graph: .graphml, or .dot for Graphviz",
     )
     parser.add_argument("--top", type=int, default=3, metavar="N", help="answers shown of each input (default 3)")
+    film.add_clip_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer, print, draw."""
     if args.top < 1:
         raise InputError(f"--top must be at least 1; got {args.top}.")
+    if film.is_film_run(args.run):
+        return film.predict(args)
+    film.refuse_clip_options(args)
+    if not args.inputs:
+        raise InputError("lichen predict: the following arguments are required: INPUT. See: lichen predict --help")
     from ..figures import check_can_draw
     from ..tasks.task import Responding
     from ..training.run import Run

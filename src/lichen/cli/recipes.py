@@ -69,8 +69,13 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
     """The recipe that the options describe."""
     from ..training.recipe import load_recipe
 
+    return load_recipe(args.recipe, args.changes, smoke=args.smoke, root=recipe_root(args))
+
+
+def recipe_root(args: argparse.Namespace) -> Path | None:
+    """Where relative paths of a recipe start; None: at the recipe's folder."""
     root = args.data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    return load_recipe(args.recipe, args.changes, smoke=args.smoke, root=None if root is None else root.resolve())
+    return None if root is None else root.resolve()
 
 
 def same_options(args: argparse.Namespace) -> str:

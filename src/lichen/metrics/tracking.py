@@ -55,7 +55,7 @@ class PlainTracker(Tracker):
 
     def __call__(self, frames: Clip, first: Box | None = None) -> list[Box | None]:
         """As `Tracker`; `first` is not looked at."""
-        found = []
+        found: list[Box | None] = []
         for distance in away_from_background(frames):
             standing = distance[distance > _LEAST / 2]
             top = float(np.quantile(standing, 0.8)) if standing.size > 3 else 0.0

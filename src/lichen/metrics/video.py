@@ -26,6 +26,8 @@ SUCCESS = (0.5, 0.75)
 _WINDOW, _SPREAD = 11, 1.5
 _TOGETHER = 256
 Pixels = UInt8[Tensor, "clips frames height width 3"]
+Vectors = Float[Tensor, "clips frames features"]
+"""Unit vectors of frames, as `FrameEmbedder.clips` gives them."""
 
 
 def box_control(
@@ -161,23 +163,23 @@ class FrameEmbedder:
         assert features.pooled is not None
         return normalize(features.pooled, dim=-1)
 
-    def clips(self, pixels: Pixels) -> Float[Tensor, "clips twice"]:
-        """Features of clips for a Fréchet distance: the mean of the frames' vectors, and the mean of how far each
-        number of them moves from frame to frame."""
-        vectors = self.frames(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
-        return torch.cat([vectors.mean(1), vectors.diff(dim=1).abs().mean(1)], -1)
+    def clips(self, pixels: Pixels) -> Vectors:
+        """A vector of each frame."""
+        return self.frames(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
 
 
-def clip_similarity(embedder: FrameEmbedder, pixels: Pixels, texts: Sequence[str]) -> float:
+def clip_features(vectors: Vectors) -> Float[Tensor, "clips twice"]:
+    """Features of clips for a Fréchet distance: the mean of the frames' vectors, and the mean of how far each number
+    of them moves from frame to frame."""
+    return torch.cat([vectors.mean(1), vectors.diff(dim=1).abs().mean(1)], -1)
+
+
+def clip_similarity(vectors: Vectors, texts: Float[Tensor, "clips features"]) -> float:
     """100 × the cosine of each frame and its clip's caption, mean over frames and clips (CLIP-SIM, B6)."""
-    frames = embedder.frames(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
-    return 100 * float(torch.einsum("nfd,nd->nf", frames, embedder.texts(texts)).mean())
+    return 100 * float(torch.einsum("nfd,nd->nf", vectors, texts).mean())
 
 
-def first_frame_fidelity(
-    embedder: FrameEmbedder, pixels: Pixels, pictures: UInt8[Tensor, "clips height width 3"]
-) -> dict[str, float]:
+def first_frame_fidelity(vectors: Vectors, pictures: Float[Tensor, "clips features"]) -> dict[str, float]:
     """Cosine of the first picture's vector with those of the frames (FFF, B6): of all frames, and of the first."""
-    frames = embedder.frames(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
-    found = torch.einsum("nfd,nd->nf", frames, embedder.frames(pictures))
+    found = torch.einsum("nfd,nd->nf", vectors, pictures)
     return {"all": float(found.mean()), "first": float(found[:, 0].mean())}

@@ -37,7 +37,7 @@ from ..tasks import TASKS
 from ..tasks.task import HeadConfig
 from ..tasks.written.config import WriteConfig
 from .changes import parse_change, with_change
-from .recipe_files import find, read
+from .recipe_files import FILM, find, read
 from .settings import build, convert, nested
 
 LARGEST = 4096
@@ -259,6 +259,11 @@ def from_dict(values: Mapping[str, Any], name: str, root: Path) -> Recipe:
     Raises:
         InputError: as `load_recipe`.
     """
+    if values.get("task") == FILM:
+        raise InputError(
+            f"The recipe {name!r} trains what is added to a video model. lichen train, evaluate and predict know such "
+            "recipes; cache, plan and compare do not."
+        )
     for key in values:
         if key not in _TABLES:
             home = _homes().get(key)
