@@ -4,7 +4,8 @@
 
 Weights are fresh: time and memory do not depend on them. Ratios are of runs that take turns in one process.
 
-1. One guided step of sampling (two branches): the bare UNet, and the same with boxes, with a first picture, with both.
+1. One guided step of sampling (two branches): the bare UNet, and the same with boxes, with a first picture, with both,
+   in the sizes of the shipped recipes; and with the feed-forward of the papers.
    Time is the median over rounds; memory the most bytes alive at once, weights included.
 2. One training step of the motion stage on clips encoded by an autoencoder: from kept latents and text vectors, and
    with both computed in the step.
@@ -34,13 +35,14 @@ from lichen.video.config import AdapterConfig, ImageConfig, LossConfig, MotionCo
 from lichen.video.diffusion import Schedule, VideoDiffusion
 from lichen.video.sampling import SampleConfig, Told, guided
 
-MOTION = MotionConfig(slots=4, gates="open", raster=True)
-IMAGE = ImageConfig(channels=(32, 64), blocks=2, gates="open", tune=False)
+MOTION = MotionConfig(slots=2, gates="open", raster=True, feed=1)
+IMAGE = ImageConfig(channels=(32, 64), blocks=2, gates="open", tune=False, feed=1)
 VARIANTS = {
     "bare UNet": None,
     "boxes": AdapterConfig(MOTION),
     "first picture": AdapterConfig(None, IMAGE),
     "boxes and first picture": AdapterConfig(MOTION, IMAGE),
+    "the same, feed = 4": AdapterConfig(replace(MOTION, feed=4), replace(IMAGE, feed=4)),
 }
 
 
@@ -60,7 +62,7 @@ def sampling(rounds: int, count: int) -> None:
     settings = VideoSettings()
     base = make_base(settings)
     data = kept_clips(PlaygroundClips(0, "val", count, clip_config(settings)))
-    table = ClipTable(data.pixels, data.scenes, base.codec, base.texts, 4)
+    table = ClipTable(data.pixels, data.scenes, base.codec, base.texts, 2)
     told = table(range(count))["targets"]
     noise, scales = torch.randn_like(told["latents"]), SampleConfig(text_scale=2.0)
     steps: dict[str, Callable[[], Any]] = {}
@@ -105,7 +107,7 @@ def training(rounds: int, count: int) -> None:
     model = VideoDiffusion(unet, Schedule(base.scheduler), base.texts.prompts([""])[0], LossConfig(), adapter)
     steps: dict[str, Callable[[], Any]] = {}
     for name, live in (("kept", False), ("live", True)):
-        table = ClipTable(data.pixels, data.scenes, base.codec, base.texts, 4, live=live)
+        table = ClipTable(data.pixels, data.scenes, base.codec, base.texts, 2, live=live)
 
         def step(table: ClipTable = table) -> None:
             model({}, table(range(count))["targets"])["loss"].backward()

@@ -258,3 +258,16 @@ def test_what_has_no_place_is_refused() -> None:
     base = tiny_base()
     with pytest.raises(InputError, match=r"trains nothing: the adapter has no image module"):
         Adapter.of(base, AdapterConfig(MotionConfig())).stage("image")
+
+
+def test_a_narrower_feed_forward_is_smaller_and_still_the_identity() -> None:
+    base = tiny_base()
+    bare = plain(base)
+    narrow = AdapterConfig(MotionConfig(slots=4, feed=1), ImageConfig(channels=(8,), blocks=1, feed=1))
+    wide = AdapterConfig(MotionConfig(slots=4), ImageConfig(channels=(8,), blocks=1))
+    small, large = (Adapter.of(base, settings) for settings in (narrow, wide))
+    assert torch.equal(answer(small, base), bare)
+    count = [sum(value.numel() for value in adapter.parameters()) for adapter in (small, large)]
+    assert count[0] < count[1]
+    with pytest.raises(InputError, match=r"feed must be at least 1"):
+        MotionConfig(feed=0)

@@ -14,8 +14,10 @@ from PIL import Image
 import lichen
 from lichen.errors import CheckpointError, InputError
 from lichen.scene.clips import read_clip
+from lichen.training.filming.table import kept_latents
 from lichen.video.adapter import Adapter
 from lichen.video.base import VideoBase
+from lichen.video.codec import to_frames
 from lichen.video.config import AdapterConfig, MotionConfig
 from lichen.video.pipeline import LichenVideoPipeline, framed_picture
 from lichen.video.sampling import SampleConfig, Told, coefficients, guided
@@ -210,6 +212,10 @@ def test_a_pipeline_of_diffusers_is_a_base(tmp_path: Path) -> None:
     frames = torch.rand(1, 3, 3, 8, 8) * 2 - 1
     assert base.codec.encode(frames).shape == (1, 4, 3, 8, 8)
     assert base.codec.decode(base.codec.encode(frames)).shape == frames.shape
+    clips = torch.randint(0, 255, (3, 2, 8, 8, 3), dtype=torch.uint8)
+    kept = kept_latents(base.codec, clips.numpy())
+    torch.testing.assert_close(kept, base.codec.encode(to_frames(clips)), rtol=0, atol=1e-5)
+    assert torch.equal(kept_latents(base.codec, clips.numpy()), kept)
     ends = base.texts.names(["ab", "abc"])
     torch.testing.assert_close(ends[0], base.texts.prompts(["ab"])[0, 3])
     torch.testing.assert_close(ends[1], base.texts.prompts(["abc"])[0, 4])

@@ -60,7 +60,9 @@ class Adapter(nn.Module):
         self.parallel: nn.ModuleList | None = None
         if self.encoder is not None and not self.merged:
             assert image is not None
-            self.image = nn.ModuleList(ImageUnit(shape, self.encoder.width, image.gates) for shape in shapes)
+            self.image = nn.ModuleList(
+                ImageUnit(shape, self.encoder.width, image.gates, image.feed) for shape in shapes
+            )
             if image.arrangement == "parallel":
                 self.parallel = nn.ModuleList(ParallelUnits() for _ in shapes)
         self.enter: nn.Conv2d | None = None
@@ -83,8 +85,8 @@ class Adapter(nn.Module):
         assert motion is not None
         if self.merged:
             assert self.encoder is not None
-            return MergedUnit(shape, token, self.encoder.width, motion.gates, motion.raster)
-        return MotionUnit(shape, token, motion.gates, motion.raster)
+            return MergedUnit(shape, token, self.encoder.width, motion.gates, motion.raster, motion.feed)
+        return MotionUnit(shape, token, motion.gates, motion.raster, motion.feed)
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """Parameters of the two halves."""

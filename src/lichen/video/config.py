@@ -25,12 +25,16 @@ class MotionConfig:
     raster: bool = False
     """Also add each object's token to the cells that its box covers, by a layer that begins at 0. It is no part of the
     paper: it spares a small network from learning where a cell lies."""
+    feed: int = 4
+    """Width of the units' feed-forward, times that of the block; 4 as published. It is most of what a unit costs."""
 
     def __post_init__(self) -> None:
         if self.slots < 1:
             raise InputError(f"MotionConfig.slots must be at least 1; got {self.slots}.")
         if self.token < 0:
             raise InputError(f"MotionConfig.token must be 0 or more; got {self.token}.")
+        if self.feed < 1:
+            raise InputError(f"MotionConfig.feed must be at least 1; got {self.feed}.")
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class ImageConfig:
     """Residual blocks of each stage."""
     gates: Literal["closed", "open"] = "closed"
     """As `MotionConfig.gates`."""
+    feed: int = 4
+    """As `MotionConfig.feed`."""
     tune: bool = True
     """Also train the first convolution and the temporal attention of the base, as published."""
 
     def __post_init__(self) -> None:
-        if not self.channels or min(self.channels) < 1 or self.blocks < 1:
-            raise InputError("ImageConfig.channels and blocks must be at least 1.")
+        if not self.channels or min(*self.channels, self.blocks, self.feed) < 1:
+            raise InputError("ImageConfig.channels, blocks and feed must be at least 1.")
 
     @property
     def attends(self) -> bool:

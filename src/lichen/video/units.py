@@ -18,6 +18,8 @@ from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
+_FEED = 4
+"""Of diffusers' own unit, and of the papers."""
 Gates = Literal["closed", "open"]
 Visual = Float[Tensor, "all_frames cells width"]
 Tokens = Float[Tensor, "all_frames some token"]
@@ -55,15 +57,20 @@ def gated(gate: Any, change: Tensor, strength: float) -> Tensor:
 class MotionUnit(GatedSelfAttentionDense):
     """Visual tokens and projected object tokens attend together; the visual part is kept. No token is masked."""
 
-    def __init__(self, shape: Shape, token: int, gates: Gates = "closed", raster: bool = False) -> None:
+    def __init__(
+        self, shape: Shape, token: int, gates: Gates = "closed", raster: bool = False, feed: int = _FEED
+    ) -> None:
         """
         Args:
             shape: of the block.
             token: width of the object tokens.
             gates: where they begin; see `MotionConfig`.
             raster: also add object tokens to the cells that their boxes cover.
+            feed: width of the feed-forward, times the block's.
         """
         super().__init__(shape.width, token, shape.heads, shape.head_width)
+        if feed != _FEED:
+            self.ff = FeedForward(shape.width, mult=feed, activation_fn="geglu")
         if gates == "open":
             open_gates(self)
         self.spread = nn.Linear(token, shape.width, bias=False) if raster else None
@@ -96,19 +103,20 @@ class MotionUnit(GatedSelfAttentionDense):
 class ImageUnit(nn.Module):
     """Visual tokens look at projected tokens of the first picture, which are not normalised (C5)."""
 
-    def __init__(self, shape: Shape, token: int, gates: Gates = "closed") -> None:
+    def __init__(self, shape: Shape, token: int, gates: Gates = "closed", feed: int = _FEED) -> None:
         """
         Args:
             shape: of the block.
             token: width of the picture's tokens.
             gates: where they begin.
+            feed: width of the feed-forward, times the block's.
         """
         super().__init__()
         self.linear = nn.Linear(token, shape.width)
         self.attn = Attention(
             query_dim=shape.width, cross_attention_dim=shape.width, heads=shape.heads, dim_head=shape.head_width
         )
-        self.ff = FeedForward(shape.width, activation_fn="geglu")
+        self.ff = FeedForward(shape.width, mult=feed, activation_fn="geglu")
         self.norm1 = nn.LayerNorm(shape.width)
         self.norm2 = nn.LayerNorm(shape.width)
         self.alpha_attn = nn.Parameter(torch.tensor(0.0))
@@ -126,15 +134,23 @@ class ImageUnit(nn.Module):
 class MergedUnit(MotionUnit):
     """One self-attention over visual tokens, tokens of the picture and tokens of the objects (B3, a variant)."""
 
-    def __init__(self, shape: Shape, token: int, image_token: int, gates: Gates = "closed", raster: bool = False):
+    def __init__(
+        self,
+        shape: Shape,
+        token: int,
+        image_token: int,
+        gates: Gates = "closed",
+        raster: bool = False,
+        feed: int = _FEED,
+    ) -> None:
         """
         Args:
             shape: of the block.
             token: width of the object tokens.
             image_token: width of the picture's tokens.
-            gates, raster: as `MotionUnit`.
+            gates, raster, feed: as `MotionUnit`.
         """
-        super().__init__(shape, token, gates, raster)
+        super().__init__(shape, token, gates, raster, feed)
         self.linear_image = nn.Linear(image_token, shape.width)
 
     def forward(

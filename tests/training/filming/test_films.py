@@ -31,7 +31,6 @@ SMALL = """
 train = 4
 test = 2
 frames = 2
-slots = 2
 [train]
 steps = 2
 batch = 2

@@ -94,7 +94,8 @@ def train_film(
     check_can_draw()
     base, adapter, told = open_models(recipe)
     clips = training_clips(recipe.data, base.size, report)
-    table = ClipTable(clips.pixels, clips.scenes, base.codec, base.texts, recipe.data.slots, recipe.data.live, report)
+    slots = 1 if adapter.added.motion is None else adapter.added.motion.slots
+    table = ClipTable(clips.pixels, clips.scenes, base.codec, base.texts, slots, recipe.data.live, report)
     with RunLock(_made(folder)):
         if not resume:
             refuse_old(folder)

@@ -61,15 +61,13 @@ class ClipsConfig:
     """Of a clip."""
     every: int = 1
     """clips: take every so many-th frame."""
-    slots: int = 4
-    """Things of a clip that are told, those that are seen longest."""
     live: bool = False
     """Encode frames and texts at every step, in place of keeping them."""
     speed: float = 0.8
     """playground: as `ClipConfig.speed`."""
 
     def __post_init__(self) -> None:
-        for name in ("train", "test", "frames", "every", "slots"):
+        for name in ("train", "test", "frames", "every"):
             if getattr(self, name) < 1:
                 raise InputError(f"ClipsConfig.{name} must be at least 1; got {getattr(self, name)}.")
         if self.kind == "clips" and not self.path:

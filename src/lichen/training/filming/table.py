@@ -162,7 +162,7 @@ def kept_latents(codec: Codec, pixels: np.ndarray, report: Report | None = None)
             if report is not None:
                 report("latents", min(start + _TOGETHER, len(pixels)), len(pixels))
         with staged_file(path) as part:
-            save_file({"latents": torch.cat(found)}, part)
+            save_file({"latents": torch.cat(found).contiguous()}, part)
     return load_file(path)["latents"]
 
 
