@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet3DConditionModel, UNetMotionModel
+from PIL import Image
 from torch.nn.functional import conv2d
 
 from lichen.errors import CheckpointError, InputError
@@ -271,3 +273,27 @@ def test_a_narrower_feed_forward_is_smaller_and_still_the_identity() -> None:
     assert count[0] < count[1]
     with pytest.raises(InputError, match=r"feed must be at least 1"):
         MotionConfig(feed=0)
+
+
+@pytest.mark.parametrize("arrangement", ["after", "merged"])
+def test_tokens_of_a_vision_backbone_in_place_of_the_latents(arrangement: Any, tmp_path: Path) -> None:
+    image = ImageConfig("attention", arrangement, tokens="embedded:playground-clip", tune=False)
+    base = tiny_base()
+    bare = plain(base)
+    adapter = Adapter.of(base, AdapterConfig(MotionConfig(slots=4), image))
+    sight = adapter.sight
+    assert sight is not None and adapter.encoder is None
+    assert not any("sight" in name for name in adapter.state_dict())
+    chance = np.random.default_rng(0)
+    pictures = [Image.fromarray(chance.integers(0, 255, (32, 32, 3), np.uint8)) for _ in range(4)]
+    seen, other = sight(pictures[:2]), sight(pictures[2:])
+    assert seen.shape[2] == sight.width and torch.equal(sight(pictures[:1])[0], seen[0])
+    assert torch.equal(answer(adapter, base, seen=seen), bare)
+    torch.manual_seed(2)
+    shake(adapter)
+    whole = answer(adapter, base, seen=seen)
+    assert (answer(adapter, base, seen=other) - whole).abs().max() > 1e-4
+    blank = torch.ones(2).bool()
+    assert torch.equal(answer(adapter, base, seen=seen, without_tokens=blank), answer(adapter, base, seen=0 * seen))
+    save_adapter(adapter, {"digest": base.digest()}, tmp_path)
+    assert torch.equal(answer(load_adapter(tmp_path, base), base, seen=seen), whole)

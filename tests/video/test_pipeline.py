@@ -18,7 +18,7 @@ from lichen.training.filming.table import kept_latents
 from lichen.video.adapter import Adapter
 from lichen.video.base import VideoBase
 from lichen.video.codec import to_frames
-from lichen.video.config import AdapterConfig, MotionConfig
+from lichen.video.config import AdapterConfig, ImageConfig, MotionConfig
 from lichen.video.pipeline import LichenVideoPipeline, framed_picture
 from lichen.video.sampling import SampleConfig, Told, coefficients, guided
 from lichen.video.storage import save_adapter
@@ -160,6 +160,14 @@ def test_what_the_model_has_no_module_for_is_refused() -> None:
         bare("a dog", tracks=BOXES, labels=["dog"])
     with pytest.raises(InputError, match=r"Name a base model"):
         LichenVideoPipeline.from_pretrained()
+
+
+def test_a_picture_seen_by_a_vision_backbone() -> None:
+    image = ImageConfig("attention", tokens="embedded:playground-clip", tune=False)
+    pipe = make(AdapterConfig(None, image))
+    other = PICTURE.transpose(Image.Transpose.ROTATE_90)
+    first, again, third = (pipe("a dog", image=picture).pixels for picture in (PICTURE, PICTURE, other))
+    assert torch.equal(first, again) and not torch.equal(first, third)
 
 
 def test_things_out_of_sight_in_some_frames_and_in_all() -> None:

@@ -23,6 +23,7 @@ from .control import ControlBranch
 from .encoder import PictureEncoder
 from .insert import ask, insert, tuned_names
 from .objects import Objects, ObjectTokens, coverage
+from .pictures import PictureTokens, Sight
 from .units import ImageUnit, MergedUnit, MotionUnit, ParallelUnits, Shape
 
 Stage = Literal["motion", "image", "joint"]
@@ -51,18 +52,18 @@ class Adapter(nn.Module):
         motion, image = config.motion, config.image
         self.merged = image is not None and image.attends and image.arrangement == "merged"
         self.encoder: PictureEncoder | None = None
-        if image is not None and image.attends:
+        # Frozen, and no part of what is saved.
+        self._sight = (PictureTokens(image.tokens) if image is not None and image.sees else None,)
+        if image is not None and image.attends and not image.sees:
             self.encoder = PictureEncoder(latents, image.channels, image.blocks)
         token = 0 if motion is None else motion.token or text
         self.tokens = None if motion is None else ObjectTokens(text, token)
         self.motion = nn.ModuleList(self._motion_unit(shape, token) for shape in shapes) if motion else None
         self.image: nn.ModuleList | None = None
         self.parallel: nn.ModuleList | None = None
-        if self.encoder is not None and not self.merged:
-            assert image is not None
-            self.image = nn.ModuleList(
-                ImageUnit(shape, self.encoder.width, image.gates, image.feed) for shape in shapes
-            )
+        if image is not None and image.attends and not self.merged:
+            width = self._image_width
+            self.image = nn.ModuleList(ImageUnit(shape, width, image.gates, image.feed) for shape in shapes)
             if image.arrangement == "parallel":
                 self.parallel = nn.ModuleList(ParallelUnits() for _ in shapes)
         self.enter: nn.Conv2d | None = None
@@ -80,12 +81,22 @@ class Adapter(nn.Module):
         """A fresh adapter for a `VideoBase`."""
         return cls(base.unet, base.texts.width, base.codec.channels, config)
 
+    @property
+    def sight(self) -> PictureTokens | None:
+        """The vision backbone that makes tokens of the picture, in the variant that has one."""
+        return self._sight[0]
+
+    @property
+    def _image_width(self) -> int:
+        """Of the picture's tokens."""
+        source: Any = self.encoder or self.sight
+        return int(source.width)
+
     def _motion_unit(self, shape: Shape, token: int) -> MotionUnit:
         motion = self.added.motion
         assert motion is not None
         if self.merged:
-            assert self.encoder is not None
-            return MergedUnit(shape, token, self.encoder.width, motion.gates, motion.raster, motion.feed)
+            return MergedUnit(shape, token, self._image_width, motion.gates, motion.raster, motion.feed)
         return MotionUnit(shape, token, motion.gates, motion.raster, motion.feed)
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
@@ -122,6 +133,7 @@ class Adapter(nn.Module):
         objects: Objects | None = None,
         first: First | None = None,
         *,
+        seen: Sight | None = None,
         strength: float = 1.0,
         without_tokens: Bool[Tensor, " batch"] | None = None,
         without_input: Bool[Tensor, " batch"] | None = None,
@@ -135,6 +147,7 @@ class Adapter(nn.Module):
             text: prompts.
             objects: things and their boxes; None: the motion module is not there. An adapter without one takes none.
             first: latents of the first picture; None: the image module is not there.
+            seen: tokens of the first picture by `sight`, in the variant that has one.
             strength: of what the motion module adds; 0 to 1.
             without_tokens: clips whose picture does not reach the spatial blocks: their latents are 0 there.
             without_input: clips whose picture does not reach the first convolution.
@@ -142,19 +155,22 @@ class Adapter(nn.Module):
         objects = None if self.tokens is None or strength == 0.0 else objects
         first = None if self.added.image is None else first
         frames = sample.shape[2]
-        seen = None if first is None else _blanked(first, without_tokens)
+        blanked = None if first is None else _blanked(first, without_tokens)
         conditions = Conditions(self, frames, sample.shape[-2:], strength)
         if objects is not None and self.tokens is not None:
             assert self.added.motion is not None
             objects = objects.padded(self.added.motion.slots)
             conditions.objects, conditions.tokens = objects, self.tokens(objects)
-        if self.encoder is not None and seen is not None:
-            conditions.image = self.encoder(seen).repeat_interleave(frames, 0)
+        if self.encoder is not None and blanked is not None:
+            conditions.image = self.encoder(blanked).repeat_interleave(frames, 0)
+        if self.sight is not None and seen is not None and first is not None:
+            known = seen if without_tokens is None else seen.masked_fill(without_tokens[:, None, None], 0.0)
+            conditions.image = known.to(sample).repeat_interleave(frames, 0)
         told: dict[str, Any] = {}
         if conditions.tokens is not None or conditions.image is not None:
             told["cross_attention_kwargs"] = {"gligen": {"objs": conditions}}
-        if self.control is not None and seen is not None:
-            skips, middle = self.control(sample, times, text, seen)
+        if self.control is not None and blanked is not None:
+            skips, middle = self.control(sample, times, text, blanked)
             told |= {"down_block_additional_residuals": skips, "mid_block_additional_residual": middle}
         entering = None if self.enter is None or first is None else self.enter(_blanked(first, without_input))
         with _entering(unet.conv_in, entering, frames):

@@ -48,6 +48,9 @@ class ImageConfig:
     arrangement: Arrangement = "after"
     """Of the image's unit to the motion's: after or before it; parallel, both on the same input with weights of their
     own; merged: image tokens join the objects' self-attention."""
+    tokens: str = "latents"
+    """What spatial blocks look at: tokens that a small network makes of the picture's latents, which the paper found
+    better; or the last tokens of a vision backbone by name, such as embedded:playground-clip (the CLIP variant)."""
     channels: tuple[int, ...] = (256, 512, 1024, 1024)
     """Of the stages that make tokens of the picture's latents; each but the first halves the map."""
     blocks: int = 3
@@ -67,6 +70,11 @@ class ImageConfig:
     def attends(self) -> bool:
         """Whether spatial blocks look at tokens of the picture."""
         return self.integration in ("both", "attention")
+
+    @property
+    def sees(self) -> bool:
+        """Whether these are tokens of a vision backbone."""
+        return self.attends and self.tokens != "latents"
 
     @property
     def enters(self) -> bool:

@@ -129,7 +129,7 @@ class VideoDiffusion(nn.Module):
         Args:
             features: nothing: latents come with the targets.
             targets: "latents" (batch, channels, frames, rows, columns), "text" (batch, length, width), and where there
-                is an adapter "objects", an `Objects`.
+                is an adapter "objects", an `Objects`, and "seen", tokens of the first picture where it looks at such.
 
         Returns:
             "loss"; "inside", the plain squared error inside the boxes, where there are boxes.
@@ -152,6 +152,7 @@ class VideoDiffusion(nn.Module):
                 text,
                 None if objects is None else objects.without(drop["boxes"] < self.learning.drop_boxes),
                 clean[:, :, 0],
+                seen=targets.get("seen"),
                 without_tokens=drop["image"] < self.learning.drop_image,
                 without_input=drop["input"] < self.learning.drop_input,
             )

@@ -224,12 +224,17 @@ class LichenVideoPipeline:
         if tracks is not None and any(each.labels for each in tracks):
             assert self.added is not None and self.added.motion is not None
             objects = to_objects(tracks, texts, self.added.motion.slots)
-        first = None if pictures is None else self.first(pictures, fit)
-        return Told(texts.prompts(prompts), texts.prompts([""])[0], objects, first)
+        first = seen = None
+        if pictures is not None:
+            framed = [framed_picture(picture, self.base.size, fit) for picture in pictures]
+            first = self.first(framed)
+            sight = None if self.adapter is None else self.adapter.sight
+            seen = None if sight is None else sight(framed)
+        return Told(texts.prompts(prompts), texts.prompts([""])[0], objects, first, seen)
 
-    def first(self, pictures: Sequence[Image.Image], fit: Fit = "squeeze") -> First:
-        """Latents of first pictures."""
-        framed = np.stack([np.array(framed_picture(picture, self.base.size, fit)) for picture in pictures])
+    def first(self, pictures: Sequence[Image.Image]) -> First:
+        """Latents of first pictures that have the size of a frame."""
+        framed = np.stack([np.array(picture) for picture in pictures])
         device = self.base.unet.device
         return self.base.codec.encode(to_frames(torch.from_numpy(framed)[:, None]).to(device))[:, :, 0]
 

@@ -24,6 +24,7 @@ from .adapter import Adapter, First
 from .codec import Latents
 from .insert import ask
 from .objects import Objects
+from .pictures import Sight
 
 Progress = Callable[[int, int], Any]
 
@@ -63,6 +64,8 @@ class Told:
     """The empty prompt."""
     objects: Objects | None = None
     first: First | None = None
+    seen: Sight | None = None
+    """Tokens of the first picture by a vision backbone, in the variant that has one."""
 
 
 @torch.no_grad()
@@ -143,6 +146,7 @@ def guided(
             text,
             None if objects is None else objects.without(lacks["boxes"]),
             first,
+            seen=None if told.seen is None or first is None else told.seen.to(latents).repeat(several, 1, 1),
             strength=strength,
             without_tokens=lacks.get("image"),
             without_input=lacks.get("image"),

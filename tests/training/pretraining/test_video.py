@@ -70,6 +70,22 @@ def test_what_is_kept_equals_what_is_live(tmp_path: Path, monkeypatch: pytest.Mo
     assert torch.equal(made[[3, 1]], one["latents"]) and torch.equal(kept_latents(PixelCodec(2), clips.pixels), made)
 
 
+def test_tokens_of_first_pictures_are_kept_as_they_are_live() -> None:
+    from lichen.data.playground.clips.dataset import PlaygroundClips
+    from lichen.data.playground.clips.kept import kept_clips
+    from lichen.video.pictures import PictureTokens
+
+    clips = kept_clips(PlaygroundClips(0, "val", 5, clip_config(SETTINGS)))
+    sight = PictureTokens("embedded:playground-clip")
+    kept, live = (
+        ClipTable(clips.pixels, clips.scenes, PixelCodec(2), texts(), 2, live=flag, sight=sight)
+        for flag in (False, True)
+    )
+    assert torch.equal(kept([3, 1])["targets"]["seen"], live([3, 1])["targets"]["seen"])
+    with pytest.raises(InputError, match=r"reads no pictures"):
+        PictureTokens("embedded:minilm")
+
+
 def test_fresh_weights_follow_the_seed() -> None:
     one, two, other = (make_base(replace(SETTINGS, seed=seed)).digest() for seed in (0, 0, 1))
     assert one == two != other

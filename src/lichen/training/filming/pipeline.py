@@ -95,7 +95,9 @@ def train_film(
     base, adapter, told = open_models(recipe)
     clips = training_clips(recipe.data, base.size, report)
     slots = 1 if adapter.added.motion is None else adapter.added.motion.slots
-    table = ClipTable(clips.pixels, clips.scenes, base.codec, base.texts, slots, recipe.data.live, report)
+    table = ClipTable(
+        clips.pixels, clips.scenes, base.codec, base.texts, slots, recipe.data.live, report, adapter.sight
+    )
     with RunLock(_made(folder)):
         if not resume:
             refuse_old(folder)
@@ -119,26 +121,29 @@ def train_film(
     if model.average is not None:
         model.average.settle()
     adapter.eval()
-    facts: dict[str, Any] = {
-        "recipe": recipe.name,
-        "stage": recipe.stage,
-        "seed": recipe.seed,
-        "clips": len(clips),
-        "steps": trainer.state.global_step,
-        "seconds": round(seconds, 3),
-        "trained_parameters": sum(value.numel() for value in adapter.parameters() if value.requires_grad),
-        "kept_bytes": trainer.kept_bytes,
-        "gates": gates_of(adapter),
-        "metrics": {},
-    }
     sample = recipe.sample or SampleConfig(text_scale=base.guidance)
-    facts["sample"] = {name: getattr(sample, name) for name in SampleConfig.__dataclass_fields__}
+    facts = {**_facts(recipe, trainer, adapter, sample), "clips": len(clips), "seconds": round(seconds, 3)}
     # Before it is measured, so that whatever happens then, nothing is lost.
     save_adapter(adapter, told, folder, facts, film_card(recipe, facts))
     pipe = LichenVideoPipeline(base, adapter.requires_grad_(False), sample)
     facts["metrics"] = measure_film(pipe, test_clips(recipe.data, base.size, report), recipe, report, folder / SAMPLES)
     save_adapter(adapter, told, folder, facts, film_card(recipe, facts))
     return facts
+
+
+def _facts(recipe: FilmRecipe, trainer: FilmTrainer, adapter: Adapter, sample: SampleConfig) -> dict[str, Any]:
+    """What a training left, beside its weights."""
+    return {
+        "recipe": recipe.name,
+        "stage": recipe.stage,
+        "seed": recipe.seed,
+        "steps": trainer.state.global_step,
+        "trained_parameters": sum(value.numel() for value in adapter.parameters() if value.requires_grad),
+        "kept_bytes": trainer.kept_bytes,
+        "gates": gates_of(adapter),
+        "sample": {name: getattr(sample, name) for name in SampleConfig.__dataclass_fields__},
+        "metrics": {},
+    }
 
 
 def make_trainer(recipe: FilmRecipe, model: VideoDiffusion, table: ClipTable, folder: Path, quiet: bool) -> FilmTrainer:

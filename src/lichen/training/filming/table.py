@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from ...files import staged_file
 from ...scene import Scene
 from ...video.codec import Codec, Latents, PixelCodec, to_frames
 from ...video.objects import Objects
+from ...video.pictures import PictureTokens, Sight, tokens_of
 from ...video.texts import BackboneTexts, Texts, padded
 from ..engine.order import RowDataset
 
@@ -47,6 +49,8 @@ class ClipTable:
     """Encode at every step, in place of reading what was kept."""
     report: Report | None = None
     """Told of what is made."""
+    sight: PictureTokens | None = None
+    """Makes tokens of the first picture, where the adapter looks at such."""
 
     def __post_init__(self) -> None:
         captions = [scene.captions[0] if scene.captions else "" for scene in self.scenes]
@@ -55,6 +59,7 @@ class ClipTable:
         flat = [name for row in names for name in row]
         self._names, rows = Lines.of(self.texts, flat, "names", self.live)
         self._name = rows.view(len(self.scenes), self.slots)
+        self._seen = None if self.sight is None or self.live else _picture_store(self.sight, self.pixels)
         self._latents = None
         if not isinstance(self.codec, PixelCodec) and not self.live:
             self._latents = kept_latents(self.codec, self.pixels, self.report)
@@ -80,14 +85,23 @@ class ClipTable:
             self._names(self._name[rows].flatten()).unflatten(0, (len(rows), self.slots)),
         )
 
+    def seen(self, rows: Int[Tensor, " some"]) -> Sight:
+        """Tokens of the first picture of some clips."""
+        if self._seen is not None:
+            return tokens_of(self._seen[rows].states[-1])
+        assert self.sight is not None
+        return self.sight([Image.fromarray(np.array(self.pixels[row][0])) for row in rows.tolist()])
+
     def __call__(self, rows: Sequence[int]) -> dict[str, Any]:
         """A batch; see `trainer.Collate`. There are no features: the frozen model runs inside the loss."""
         places = torch.tensor(list(rows))
-        told = {
+        told: dict[str, Any] = {
             "latents": self.latents(places),
             "text": self.prompts(places),
             "objects": self.objects(places),
         }
+        if self.sight is not None:
+            told["seen"] = self.seen(places)
         return {"rows": places, "features": {}, "targets": told}
 
     def dataset(self) -> RowDataset:
@@ -139,6 +153,18 @@ def _text_store(texts: BackboneTexts, lines: Sequence[str]) -> FeatureStore:
         return found
     names = [str(number) for number in range(len(lines))]
     return FeatureStore.build(texts.backbone, texts.inputs(lines), folder, StoreConfig(layers=(-1,)), ids=names)
+
+
+def _picture_store(sight: PictureTokens, pixels: np.ndarray) -> FeatureStore:
+    """The last hidden states of the first pictures of clips, made once."""
+    first = np.ascontiguousarray(pixels[:, 0])
+    folder = cache_root() / _SHELF / f"pictures-{_digest([sight.name, hashlib.sha256(first.data).hexdigest()])}"
+    found = FeatureStore.find(folder, sight.backbone)
+    if found is not None:
+        return found
+    inputs = sight.inputs([Image.fromarray(picture) for picture in first])
+    names = [str(number) for number in range(len(inputs))]
+    return FeatureStore.build(sight.backbone, inputs, folder, StoreConfig(layers=(-1,)), ids=names)
 
 
 def kept_latents(codec: Codec, pixels: np.ndarray, report: Report | None = None) -> Latents:
