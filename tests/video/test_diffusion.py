@@ -41,6 +41,18 @@ def test_min_snr_weighs_all_targets_alike_in_terms_of_the_sample(target: str) ->
     assert schedule.weights(times, LossConfig()).tolist() == [1.0] * 4
 
 
+def test_the_noisiest_steps_keep_some_weight() -> None:
+    config = LossConfig(weighting="min-snr", gamma=5.0, floor=0.3)
+    for target, factor in (("sample", 1.0), ("v_prediction", 1 / 1.0)):
+        schedule = Schedule(DDPMScheduler(prediction_type=target))
+        weights = schedule.weights(torch.tensor([0, 999]), config)
+        assert weights[1] == pytest.approx(0.3 * factor, rel=1e-3) and weights[0] > 0
+    with pytest.raises(InputError, match=r"floor is for models that predict the sample or v"):
+        Schedule(DDPMScheduler()).weights(torch.tensor([5]), config)
+    with pytest.raises(InputError, match=r"floor must lie in 0 to gamma"):
+        LossConfig(floor=9.0)
+
+
 def test_an_unknown_target_is_refused() -> None:
     scheduler: Any = DDIMScheduler()
     scheduler.register_to_config(prediction_type="flow")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,18 @@ import lichen
 from lichen.errors import CheckpointError, InputError
 from lichen.scene.clips import read_clip
 from lichen.training.filming.table import kept_latents
+from lichen.training.pretraining.video import make_base
 from lichen.video.adapter import Adapter
 from lichen.video.base import VideoBase
 from lichen.video.codec import to_frames
 from lichen.video.config import AdapterConfig, ImageConfig, MotionConfig
+from lichen.video.diffusion import Schedule
 from lichen.video.pipeline import LichenVideoPipeline, framed_picture
-from lichen.video.sampling import SampleConfig, Told, coefficients, guided
+from lichen.video.sampling import SampleConfig, Told, coefficients, guided, sample
 from lichen.video.storage import save_adapter
 from lichen.video.tracks import Tracks
 
-from .tiny import config, inputs, save_pipeline, shake, texts, tiny_base
+from .tiny import SETTINGS, config, inputs, save_pipeline, shake, texts, tiny_base
 
 BOXES = [[(2.0, 4.0, 20.0, 24.0)], [(8.0, 4.0, 26.0, 24.0)]]
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))
@@ -229,3 +233,29 @@ def test_a_pipeline_of_diffusers_is_a_base(tmp_path: Path) -> None:
     torch.testing.assert_close(ends[1], base.texts.prompts(["abc"])[0, 4])
     with pytest.raises(InputError, match=r"Only models without a VAE"):
         base.save(tmp_path / "copy")
+
+
+class Perfect:
+    """A UNet that knows the clip and so tells its noise exactly."""
+
+    device, dtype = torch.device("cpu"), torch.float32
+
+    def __init__(self, clean: torch.Tensor, schedule: Schedule) -> None:
+        self.clean, self.schedule = clean, schedule
+
+    def __call__(self, sample: torch.Tensor, times: torch.Tensor, encoder_hidden_states: Any) -> Any:
+        where = times.expand(len(sample))
+        clean = self.clean.expand(len(sample), *self.clean.shape[1:])
+        signal, spread = self.schedule.levels(where)
+        noise = (sample - signal * clean) / spread
+        return SimpleNamespace(sample=self.schedule.wanted(clean, noise, where))
+
+
+@pytest.mark.parametrize("target", ["sample", "v_prediction"])
+def test_a_perfect_model_gives_its_clip_back(target: str) -> None:
+    scheduler: Any = make_base(replace(SETTINGS, target=target)).scheduler
+    clean = inputs(1)[0].clamp(-1, 1)
+    text, nothing = inputs(1)[2], texts().prompts([""])[0]
+    told = Told(text, nothing)
+    found = sample(Perfect(clean, Schedule(scheduler)), None, scheduler, told, clean.shape[1:], SampleConfig(9), [0])
+    torch.testing.assert_close(found, clean, rtol=0, atol=1e-3)

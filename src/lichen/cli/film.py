@@ -136,7 +136,7 @@ def predict(args: argparse.Namespace) -> int:
             resample=bool(args.resample),
             fit=args.fit or "squeeze",
             seed=args.seed or 0,
-            progress=None if report is None else (lambda done, total: report("steps", done, total)),
+            progress=None if report is None else (lambda done, total: report("steps of sampling", done, total)),
             **settings,
         )
     out.save(args.out, fps=args.fps or 8.0, boxes=bool(args.boxes), scale=args.enlarge or 1)
@@ -164,4 +164,4 @@ def _silence() -> None:
 
 
 def _showing(quiet: bool) -> AbstractContextManager[Any]:
-    return showing_passes(quiet, keeps=False)
+    return showing_passes(quiet, keeps=False, prefix="")

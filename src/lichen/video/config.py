@@ -91,6 +91,9 @@ class LossConfig:
     (Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy", Eq. 6)."""
     gamma: float = 5.0
     """min-snr: largest ratio that counts."""
+    floor: float = 0.0
+    """min-snr: least ratio that counts. Above 0 the noisiest steps, which decide what goes where, keep some weight; no
+    part of the paper."""
     from_step: float = 0.0
     """Noise levels are drawn from this share of the schedule on; 0.4 leaves out those where the input shows all."""
     inside: float = 1.0
@@ -112,6 +115,8 @@ class LossConfig:
             raise InputError(f"LossConfig.from_step must lie in [0, 1); got {self.from_step}.")
         if not self.gamma > 0 or not self.inside > 0:
             raise InputError("LossConfig.gamma and inside must be above 0.")
+        if not 0.0 <= self.floor <= self.gamma:
+            raise InputError(f"LossConfig.floor must lie in 0 to gamma = {self.gamma}; got {self.floor}.")
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,10 @@ class Schedule(nn.Module):
         alpha = self.alphas[times]
         if config.weighting == "plain":
             return torch.ones_like(alpha)
+        if config.floor and self.target == "epsilon":
+            raise InputError("LossConfig.floor is for models that predict the sample or v; this one predicts noise.")
         ratio = alpha / (1 - alpha).clamp(min=1e-12)
-        least = ratio.clamp(max=config.gamma)
+        least = ratio.clamp(min=config.floor, max=config.gamma)
         if self.target == "sample":
             return least
         return least / (ratio + 1) if self.target == "v_prediction" else least / ratio.clamp(min=1e-12)

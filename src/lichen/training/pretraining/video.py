@@ -67,10 +67,12 @@ class VideoSettings:
     """Backbone that reads prompts."""
     tokens: int = 24
     """Of a prompt."""
-    target: str = "v_prediction"
+    target: str = "sample"
     """What the model says: epsilon, sample or v_prediction."""
-    weighting: str = "plain"
+    weighting: str = "min-snr"
     """Of the loss: plain or min-snr."""
+    floor: float = 0.3
+    """min-snr: as `LossConfig.floor`."""
     precision: str = "bfloat16"
     """Of activations in training."""
     save_every: int = 150
@@ -141,7 +143,7 @@ def train_video(
     clips = kept_clips(PlaygroundClips(0, "train", settings.clips, clip_config(settings)), drawing)
     table = ClipTable(clips.pixels, clips.scenes, base.codec, base.texts, 1)
     base.unet.requires_grad_(True)
-    loss = LossConfig(weighting=settings.weighting)  # type: ignore[arg-type]
+    loss = LossConfig(weighting=settings.weighting, floor=settings.floor)  # type: ignore[arg-type]
     model = VideoDiffusion(
         base.unet, Schedule(base.scheduler), base.texts.prompts([""])[0], loss, average=settings.average
     )
