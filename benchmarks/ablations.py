@@ -73,7 +73,39 @@ _ZERO = {
     "no bank": ("head.interactions.bank=false",),
     "classifier frozen": ("head.interactions.classifier=frozen",),
 }
+_SOLIDS = {
+    "full": (),
+    "no local attention": ("head.solids.local=false",),
+    "no messages": ("head.solids.messages=false",),
+    "no graph, pairs merged": ("head.solids.graph=false",),
+    "no graph, suppression alone": ("head.solids.graph=false", "head.solids.merge=near"),
+    "forward alone, no graph": ("head.solids.directions=forward", "head.solids.graph=false"),
+    "forward alone, no local attention": (
+        "head.solids.directions=forward",
+        "head.solids.graph=false",
+        "head.solids.local=false",
+    ),
+    "backward alone, no graph": ("head.solids.directions=backward", "head.solids.graph=false"),
+    "graph adds to proposals": ("head.solids.residual=true",),
+    "optimal matching": ("head.solids.matching=optimal",),
+    "pairs of any direction": ("head.solids.merge=pairs",),
+    "suppression": ("head.solids.merge=near",),
+    "no folds": ("head.solids.folds=false",),
+    "mixtures": ("head.solids.output=mixture",),
+    "occluded: full": ("data.occluded=1.0",),
+    "occluded: no messages": ("data.occluded=1.0", "head.solids.messages=false"),
+    "occluded: no graph, pairs merged": ("data.occluded=1.0", "head.solids.graph=false"),
+    "occluded: forward alone, no graph": (
+        "data.occluded=1.0",
+        "head.solids.directions=forward",
+        "head.solids.graph=false",
+    ),
+    "side network probe": ("side.method=probe",),
+    "side network unipt": ("side.method=unipt",),
+}
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "playground-solids": _SOLIDS,
+    "playground-solids-depth": _SOLIDS,
     "playground-relate": {
         **_GRAPHS,
         "SGCls: BGNN": ("head.graph.mode=sgcls", "head.graph.entities=replace"),
@@ -119,6 +151,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "relate": ("R@50", "mR@50", "head@50", "body@50", "tail@50", "zR@50", "ngR@50"),
     "interact": ("mAP", "mAP_known", "relatedness_AP", "answer_AP", "mAP_seen", "mAP_unseen", "mAP_harmonic"),
     "ground": ("any_acc50", "merged_acc50", "any_acc50_top5", "any_pointing"),
+    "solids": ("iou", "chamfer", "f_score", "accuracy@0.05", "accuracy@0.2", "count_exact", "part_precision"),
 }
 """By task: metrics of the table."""
 

@@ -100,3 +100,28 @@ def test_an_interactions_metric_that_differs_is_no_result(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "iou", lambda first, second: 1.0)
     with pytest.raises(SystemExit, match="average precision differs"):
         module.main(["--small"])
+
+
+def test_solids_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LICHEN_CACHE", str(tmp_path))
+    module = script("solids_baselines")
+    small = ["--set=data.size=smoke", "--set=data.views=1", "--set=data.pixels=48", "--limit", "4"]
+    assert module.main(["playground-solids", *small]) == 0
+    rows = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["4 pictures", *module.SHOWN] and [row[0] for row in rows[2:]] == [
+        "mean shape",
+        "nearest picture",
+    ]
+    assert all(0 <= float(row[1]) < 1 for row in rows[2:])
+    # The mean shape is the one that agrees best with the others.
+    grids = torch.zeros(3, 4, 4, 4, dtype=torch.bool)
+    grids[0, :2], grids[1, :3], grids[2, :4] = True, True, True
+    assert module.mean_shape(grids) == 1
+
+
+def test_solids_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    module = script("solids_fit")
+    assert module.main(["--objects", "2", "--grid", "12", "--only", "full", "--only", "without polishing"]) == 0
+    rows = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows[2:]] == ["full", "without polishing"]
+    assert all(float(row[1]) > 0.7 for row in rows[2:])

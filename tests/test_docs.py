@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lichen.backbones.embedded import load_embedded_folder
@@ -26,6 +27,7 @@ from lichen.tasks.boxes import BoxesConfig
 from lichen.tasks.grounded.config import GroundConfig
 from lichen.tasks.interacting.config import InteractConfig
 from lichen.tasks.related.config import RelateConfig
+from lichen.tasks.solid.config import BuildConfig
 from lichen.tasks.task import HeadConfig
 from lichen.tasks.written.config import WriteConfig
 from lichen.training.comparing.peers import PEERS
@@ -48,6 +50,7 @@ SECTIONS = {
     "head.graph": RelateConfig,
     "head.grounding": GroundConfig,
     "head.interactions": InteractConfig,
+    "head.solids": BuildConfig,
     "head.boxes": BoxesConfig,
     "store": StoreChoice,
     "train": TrainConfig,
@@ -129,6 +132,21 @@ def test_the_page_of_decoders_runs_from_its_first_line(
 ) -> None:
     run_from_the_first_line("docs/decoders.md", "yard.toml", tmp_path, monkeypatch, capsys)
     assert Path("captioner/config.json").is_file()
+
+
+def test_the_page_of_solids_runs_from_its_first_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("trimesh")
+    import trimesh
+
+    trimesh.creation.box(extents=(1.0, 2.0, 1.5)).export(tmp_path / "chair.obj")
+    voxels = np.zeros((16, 16, 16))
+    voxels[3:9, 4:12, 2:7] = 1
+    np.save(tmp_path / "voxels.npy", voxels)
+    shown = run_from_the_first_line("docs/solids.md", "furniture.toml", tmp_path, monkeypatch, capsys, least=1)
+    assert "voxel IoU 1.000" in shown and "with reflections, stopped: covered\nTrue" in shown
+    assert Path("object.glb").is_file() and Path("object.png").is_file() and Path("chair.json").is_file()
 
 
 def test_the_page_of_scene_graphs_runs_from_its_first_line(

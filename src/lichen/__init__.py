@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from .memory import MemoryReport, memory_report
     from .scene import Scene
     from .side.attach import attach, detach, load
-    from .side.config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, UniPTConfig
+    from .side.config import LSTConfig, PooledConfig, ProbeConfig, PyramidConfig, SHERLConfig, UniPTConfig
     from .side.lst import LST
     from .side.pooled import Pooled
     from .side.probe import Probe
     from .side.reference import load_reference
     from .side.sherl import SHERL
     from .side.unipt import UniPT
+    from .video.pipeline import LichenVideoPipeline
 
 __version__ = "0.1.0"
 
@@ -38,12 +39,14 @@ __all__ = [
     "InputError",
     "LSTConfig",
     "LichenError",
+    "LichenVideoPipeline",
     "MemoryReport",
     "MissingPackageError",
     "Pooled",
     "PooledConfig",
     "Probe",
     "ProbeConfig",
+    "PyramidConfig",
     "SHERLConfig",
     "Scene",
     "StoreConfig",
@@ -66,13 +69,14 @@ _NAMES_OF_MODULE = {
     "memory": ("MemoryReport", "memory_report"),
     "scene": ("Scene",),
     "side.attach": ("attach", "detach", "load"),
-    "side.config": ("LSTConfig", "PooledConfig", "ProbeConfig", "SHERLConfig", "UniPTConfig"),
+    "side.config": ("LSTConfig", "PooledConfig", "ProbeConfig", "PyramidConfig", "SHERLConfig", "UniPTConfig"),
     "side.lst": ("LST",),
     "side.pooled": ("Pooled",),
     "side.probe": ("Probe",),
     "side.reference": ("load_reference",),
     "side.sherl": ("SHERL",),
     "side.unipt": ("UniPT",),
+    "video.pipeline": ("LichenVideoPipeline",),
 }
 _HOME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names}
 

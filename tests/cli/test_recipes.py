@@ -37,6 +37,8 @@ ASKED = {
     "playground-interact-zero": [],
     "playground-refer": ["--expression", "the dog on the left"],
     "playground-relate": [],
+    "playground-solids": [],
+    "playground-solids-depth": [],
     "playground-write": ["--task", "caption"],
     "refcoco-ground": ["--caption", "the man", "--caption", "red dog"],
     "vcoco-interact": [],
@@ -159,6 +161,8 @@ def check_recipe(
         # Discs that no detector takes for people have no pair, and so no answer.
         assert all(scene.size and not scene.labels for scene in scenes)
         assert recipe.head.boxes.found or any(scene.relations for scene in scenes)
+    elif recipe.task == "solids":
+        assert all(scene.solids and scene.metadata["camera_from"] == "fitted" for scene in scenes)
     elif recipe.task == "write":
         assert all(scene.captions or scene.questions or scene.expressions for scene in scenes)
     else:

@@ -368,3 +368,10 @@ def test_numbers_must_be_finite() -> None:
     for name in ("lr", "epochs", "clip", "weight_decay"):
         with pytest.raises(InputError, match=f"TrainConfig.{name} must be"):
             TrainConfig(**{name: math.inf})
+
+
+def test_a_cosine_may_fall_several_times() -> None:
+    assert TrainConfig(schedule="cosine").scheduler == ("cosine", {})
+    assert TrainConfig(schedule="cosine", cycles=2).scheduler == ("cosine_with_restarts", {"num_cycles": 2})
+    with pytest.raises(InputError, match=r'cycles is of schedule = "cosine"'):
+        TrainConfig(cycles=2)

@@ -13,7 +13,7 @@ from .given import check_name, picture_files
 from .recipes import listed_skips, showing_passes
 
 if TYPE_CHECKING:
-    from ..scene import Phrase, Relation, Scene
+    from ..scene import Phrase, Relation, Scene, Solid
     from ..tasks.written.asked import Query
     from ..training.run import Run
 
@@ -222,9 +222,18 @@ def _answers(scene: Scene, top: int) -> list[str]:
     entities = [n for n, entity in enumerate(scene.entities) if n not in spoken]
     lines += [f"{_words_of(scene, each)}: {_place_of(scene, each)}" for each in scene.phrases]
     lines += [_relation(scene, each) for each in scene.relations[:top]]
+    lines += [_solid(each) for each in scene.solids]
     if scene.phrases or scene.relations:
         return lines
     return lines + [f"{scene.entities[n].label or 'box'}: {_place(scene, n)}" for n in entities]
+
+
+def _solid(solid: Solid) -> str:
+    """Name, size and centre of a part in shares of its cube, and how sure it is."""
+    size, centre = (" ".join(f"{value:.2f}" for value in triple) for triple in (solid.size, solid.centre))
+    pair = "" if solid.mirror is None else ", and its reflection"
+    score = "" if solid.score is None else f" ({solid.score:.2f})"
+    return f"{solid.part or 'part'}: size {size} at {centre}{pair}{score}"
 
 
 def _words_of(scene: Scene, phrase: Phrase) -> str:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ..errors import InputError
+from . import film
 from .recipes import showing_passes, silence_libraries
 
 HELP = "Measure a trained run on the dev and test sides of its own data, or on other data with the same classes."
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    if film.is_film_run(args.run):
+        return film.evaluate(args)
     from ..training.recipe import load_recipe
     from ..training.report import table_of_metrics
     from ..training.run import RECIPE, Run

@@ -4,8 +4,8 @@ Exit codes: 0 done, 1 failed, 2 the user's input is wrong, 130 interrupted, 143 
 output went away.
 
 A verb is a module `lichen.cli.<verb>` with `HELP` (a sentence or more), perhaps `EPILOG` (lines that stand below the
-options), `add_arguments(parser)` and `run(args)`, which returns the exit code, and a row in `VERBS`. Only the module of
-the verb that was asked for is imported.
+options), perhaps `INTERMIXED`, `add_arguments(parser)` and `run(args)`, which returns the exit code, and a row in
+`VERBS`. Only the module of the verb that was asked for is imported.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ VERBS = {
     "predict": "ask a trained run about your own pictures or texts",
     "compare": "many methods side by side on one recipe: memory, time and accuracy",
     "data": "make the playground, inspect folders of scenes, convert annotation files",
+    "solids": "abstract your own mesh or voxels into cuboids",
     "env": "versions, devices, embedded models and folders, for a report of a problem",
 }
 
@@ -50,12 +51,16 @@ class Terminated(KeyboardInterrupt):
 class _Parser(argparse.ArgumentParser):
     """An argparse parser whose complaints are `InputError`s, so that they are printed like all others."""
 
+    intermixed = False
+    """Whether words may stand on both sides of options although there may be none of them."""
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{self.prog}: {message}. See: {self.prog} --help")
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after a verb; an unknown option is answered with the nearest known one."""
-        args, unknown = self.parse_known_args(words)
+        parse = self.parse_known_intermixed_args if self.intermixed else self.parse_known_args
+        args, unknown = parse(words)
         if unknown:
             options = self._option_string_actions
             advice = nearest(unknown[0], options) if unknown[0].startswith("-") else f"See: {self.prog} --help"
@@ -141,6 +146,7 @@ def _dispatch(words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    parser.intermixed = getattr(module, "INTERMIXED", False)
     try:
         args = parser.read(rest)
     except SystemExit:  # only --help ends this way, after printing its text

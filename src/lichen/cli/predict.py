@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSample, InputError
 from ..scene.graph_files import GRAPHS
+from . import film
 from .asking import add_questions, answers_table, asked_of_run, given_scenes, queries_of, refuse_questions, widen
 from .given import Thumbnails, check_name, check_target, picture_files, read_texts
 from .recipes import listed_skips, showing_passes, silence_libraries
@@ -40,9 +41,14 @@ EPILOG = """examples:
   lichen predict runs/playground street.png --expression "the dog on the left" --draw answer.png
   lichen predict runs/graphs street.jpg --detector embedded:ssd-mobilenet --draw answer.png --graph street.graphml
   lichen predict runs/doing street.jpg --detector embedded:ssd-mobilenet --vocabulary verbs.csv --draw answer.png
-  lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png"""
+  lichen predict runs/phrases street.jpg --caption "a man rides a horse" --draw answer.png
+  lichen predict runs/furniture chair.jpg --draw chair.png --glb chair.glb"""
+MESHES = (".glb", ".obj")
+"""Endings of what --glb writes."""
 DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 """Endings of what --draw writes."""
+INTERMIXED = True
+"""Inputs may come before and behind options, and a clip is asked for without any."""
 _TOGETHER = 64
 """Inputs that are in memory at a time."""
 
@@ -51,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument("run", type=Path, help="run folder that `lichen train` left")
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="pictures, folders of pictures, texts, or files of texts"
+        "inputs", nargs="*", metavar="INPUT", help="pictures, folders of pictures, texts, or files of texts"
     )
     parser.add_argument(
         "--query", action="append", default=[], metavar="TEXT", help="what to search for; may be given several times"
@@ -72,13 +78,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write boxes and relations as a graph: .graphml, or .dot for Graphviz",
     )
+    parser.add_argument(
+        "--glb", type=Path, metavar="FILE", help="write the solids of one picture as a mesh: .glb or .obj"
+    )
     parser.add_argument("--top", type=int, default=3, metavar="N", help="answers shown of each input (default 3)")
+    film.add_clip_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer, print, draw."""
     if args.top < 1:
         raise InputError(f"--top must be at least 1; got {args.top}.")
+    if film.is_film_run(args.run):
+        return film.predict(args)
+    film.refuse_clip_options(args)
+    if not args.inputs:
+        raise InputError("lichen predict: the following arguments are required: INPUT. See: lichen predict --help")
     from ..figures import check_can_draw
     from ..tasks.task import Responding
     from ..training.run import Run
@@ -87,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
         check_target("--json", Path(args.json))
     if args.graph is not None:
         check_target("--graph", args.graph, tuple(GRAPHS))
+    if args.glb is not None:
+        check_target("--glb", args.glb, MESHES)
     if args.draw is not None:
         check_can_draw()
         check_target("--draw", args.draw, DRAWN)
@@ -101,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     asked = isinstance(task, Responding)
     if args.vocabulary is not None:
         widen(trained, args.vocabulary)
+    if args.glb is not None and kind != "solids":
+        raise InputError(f"This run was trained to {kind} and finds no solids, so it takes no --glb.")
     refuse_questions(args, kind, asked and task.reads_boxes)
     if asked:
         queries = queries_of(trained.head.decoder.tasks, args) if kind == "write" else []
@@ -120,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
         _draw(args.draw, drawn, Thumbnails(pictures), "scenes" if asked else kind)
     if args.graph is not None:
         _write(args.graph, GRAPHS[args.graph.suffix.lower()](scenes).encode())
+    if args.glb is not None:
+        _mesh(args.glb, scenes)
     return 0
 
 
@@ -224,6 +245,17 @@ def _draw(path: Path, scenes: Sequence[Scene], pictures: Thumbnails, kind: str) 
     except OSError as error:
         raise InputError(f"Cannot write picture {str(path)!r}: {error.strerror or error}.") from error
     print(f"drawn: {path}", file=sys.stderr)
+
+
+def _mesh(path: Path, scenes: Sequence[Scene]) -> None:
+    from ..scene.meshes import write_meshes
+
+    if len(scenes) != 1:
+        raise InputError(
+            f"--glb takes the solids of one picture, and there are {len(scenes)}. Give one picture at a time."
+        )
+    write_meshes(path, scenes[0].solids)
+    print(f"written: {path}", file=sys.stderr)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -69,8 +69,13 @@ def read_recipe(args: argparse.Namespace) -> Recipe:
     """The recipe that the options describe."""
     from ..training.recipe import load_recipe
 
+    return load_recipe(args.recipe, args.changes, smoke=args.smoke, root=recipe_root(args))
+
+
+def recipe_root(args: argparse.Namespace) -> Path | None:
+    """Where relative paths of a recipe start; None: at the recipe's folder."""
     root = args.data or (Path(os.environ[DATA]) if os.environ.get(DATA) else None)
-    return load_recipe(args.recipe, args.changes, smoke=args.smoke, root=None if root is None else root.resolve())
+    return None if root is None else root.resolve()
 
 
 def same_options(args: argparse.Namespace) -> str:
@@ -82,12 +87,15 @@ def same_options(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def showing_passes(quiet: bool = False, keeps: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
+def showing_passes(
+    quiet: bool = False, keeps: bool = True, prefix: str = "features of "
+) -> Iterator[Callable[[str, int, int], None] | None]:
     """Show frozen passes inside the block on stderr: a bar for each on a terminal, a line now and then elsewhere.
 
     Args:
         quiet: show nothing.
         keeps: whether the passes leave features on disk; whoever interrupts one is told that they are kept.
+        prefix: what stands before the name of a pass.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -107,13 +115,13 @@ def showing_passes(quiet: bool = False, keeps: bool = True) -> Iterator[Callable
         if not bars.disable:
             if part not in stages:
                 bars.start()
-                stages[part] = bars.add_task(f"features of {part}", total=total)
+                stages[part] = bars.add_task(f"{prefix}{part}", total=total)
             bars.update(stages[part], completed=done)
             if all(bar.finished for bar in bars.tasks):
                 bars.stop()
         elif done == total or time.monotonic() - said > _QUIET_SECONDS:
             said = time.monotonic()
-            print(f"features of {part}: {done:,} of {total:,} samples", file=sys.stderr, flush=True)
+            print(f"{prefix}{part}: {done:,} of {total:,} samples", file=sys.stderr, flush=True)
 
     try:
         yield report

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .recipes import RECIPE_HELP, add_recipe, listed_skips, read_recipe, showing_passes, silence_libraries
+from . import film
+from .recipes import RECIPE_HELP, add_recipe, listed_skips, read_recipe, recipe_root, showing_passes, silence_libraries
 
 if TYPE_CHECKING:
     from ..training.recipe import Recipe
@@ -41,6 +42,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("lichen train takes a recipe, or --resume RUN to go on with a run.")
     if args.resume is not None:
         return _resume(args)
+    from ..training.recipe_files import is_film
+
+    if is_film(args.recipe):
+        made = film.read_film(args, recipe_root(args))
+        folder = args.out or Path("runs") / made.name
+        check_folder(folder)
+        return film.train(args, made, folder, resume=False)
     recipe = read_recipe(args)
     return _train(args, recipe, args.out or Path("runs") / recipe.name, resume=False)
 
@@ -62,6 +70,9 @@ def _resume(args: argparse.Namespace) -> int:
             f"{str(args.resume)!r} holds no {RECIPE}, so there is no training to go on with. Give a folder that "
             "`lichen train` began."
         )
+    if film.is_film_run(args.resume):
+        args.recipe = str(args.resume / RECIPE)
+        return film.train(args, film.read_film(args, Path.cwd()), args.resume, resume=True)
     return _train(args, load_recipe(str(args.resume / RECIPE)), args.resume, resume=True)
 
 

@@ -25,6 +25,7 @@ KINDS: dict[str, frozenset[str]] = {
     "digits": frozenset(),
     "datasets": _FILES | _LABELS | {"text", "image", "subset", "revision"},
     "playground": _FILES | {"size", "pixels", "label"},
+    "playground-solids": _FILES | {"size", "pixels", "channels", "furniture", "occluded", "views"},
     "scenes": _FILES | {"images", "multi_label", "classes", "expressions"},
     "easy-vqa": frozenset(),
 }
@@ -37,7 +38,7 @@ PAIRED: dict[str, Literal["image", "text"]] = {
     "scenes": "image",
 }
 """Kinds with captions or answers to retrieve by, and what these belong to."""
-_NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets", "playground")
+_NAMED_SPLITS = ("coco-labels", "coco-captions", "datasets", "playground", "playground-solids")
 """Kinds whose train, dev and test are names inside the data, not paths."""
 
 
@@ -46,11 +47,11 @@ class DataConfig:
     """One data set. Paths may be relative; `readers.load` resolves them."""
 
     kind: str
-    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits, datasets, playground, scenes or
-    easy-vqa."""
+    """folder, table, pairs, image-pairs, coco-labels, coco-captions, npz, digits, datasets, playground,
+    playground-solids, scenes or easy-vqa."""
     path: str | None = None
     """One file or folder of everything; coco: the folder of the pictures; datasets: a saved folder or hub id;
-    playground: what `lichen data make` wrote, or None to make the pictures in memory."""
+    playground, playground-solids: what `lichen data make` wrote, or None to make the pictures in memory."""
     train: str | None = None
     """File or folder of the training samples, instead of `path`; coco, datasets, playground: the name of that split."""
     dev: str | None = None
@@ -100,12 +101,20 @@ class DataConfig:
     revision: str | None = None
     """datasets: branch, tag or commit on the hub."""
     size: str | None = None
-    """playground: smoke, small, medium or full, where the pictures are made in memory."""
+    """playground, playground-solids: smoke, small, medium (pictures alone) or full, of what is made in memory."""
     pixels: int = 96
-    """playground: edge of those pictures."""
+    """playground, playground-solids: edge of those pictures."""
+    channels: str = "colour"
+    """playground-solids: colour, or depth for pictures of depth and mask."""
+    furniture: tuple[str, ...] = ()
+    """playground-solids: kinds of objects, of chair, table, sofa, bed, desk and shelf; empty takes all."""
+    occluded: float = 0.0
+    """playground-solids: share of the pictures made in memory in which something stands before the object."""
+    views: int = 4
+    """playground-solids: pictures of each object, where they are made in memory."""
 
     def __post_init__(self) -> None:
-        for name in ("answer", "classes"):
+        for name in ("answer", "classes", "furniture"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         pick("kind of data", self.kind, KINDS)

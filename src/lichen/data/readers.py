@@ -13,6 +13,7 @@ from .easy_vqa import read_easy_vqa
 from .folders import read_folder
 from .hub import read_datasets
 from .playground.reader import read_playground
+from .playground.solids.reader import read_playground_solids
 from .records import read_labelled, read_pairs
 from .scene_files import read_scenes
 
@@ -27,6 +28,7 @@ READERS: dict[str, Callable[[DataConfig], Dataset]] = {
     "digits": read_digits,
     "datasets": read_datasets,
     "playground": read_playground,
+    "playground-solids": read_playground_solids,
     "scenes": read_scenes,
     "easy-vqa": read_easy_vqa,
 }

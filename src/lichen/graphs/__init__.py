@@ -11,6 +11,7 @@ from .bipartite import BipartiteMessages, BipartiteRound
 from .found import FoundGraph, TrueGraph
 from .messages import Fusion, MessageGate
 from .relations import Relations
+from .residual import ResidualMessages
 
 __all__ = [
     "BipartiteMessages",
@@ -19,6 +20,7 @@ __all__ = [
     "Fusion",
     "MessageGate",
     "Relations",
+    "ResidualMessages",
     "TrueGraph",
     "mean_at",
     "sum_at",

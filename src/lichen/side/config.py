@@ -134,8 +134,23 @@ class PooledConfig(SideConfig):
     """As in the other networks; int8 because the states are all that this network keeps."""
 
 
+@dataclass(frozen=True)
+class PyramidConfig(SideConfig):
+    """A feature pyramid (CVPR 2017) over the stages of a CNN: one fine map for heads that look at places."""
+
+    method: ClassVar[str] = "pyramid"
+
+    width: int = 64
+    """Of the map; 256 as published."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.width, bool) or not isinstance(self.width, int) or self.width < 1:
+            raise InputError(f"PyramidConfig.width must be a whole number of at least 1; got {self.width!r}.")
+
+
 CONFIGS: dict[str, type[SideConfig]] = {
-    config.method: config for config in (UniPTConfig, SHERLConfig, LSTConfig, ProbeConfig, PooledConfig)
+    config.method: config for config in (UniPTConfig, SHERLConfig, LSTConfig, ProbeConfig, PooledConfig, PyramidConfig)
 }
 
 

@@ -11,10 +11,11 @@ from ..backbones.layers import choose_layers
 from ..backbones.outline import Outline
 from ..errors import InputError
 from .base import Layout, Side
-from .config import LSTConfig, PooledConfig, ProbeConfig, SHERLConfig, SideConfig, UniPTConfig
+from .config import LSTConfig, PooledConfig, ProbeConfig, PyramidConfig, SHERLConfig, SideConfig, UniPTConfig
 from .lst import LST
 from .pooled import Pooled
 from .probe import Probe
+from .pyramid import Pyramid
 from .sherl import SHERL
 from .sherl_embedding import SHERLEmbedding
 from .sherl_maps import SHERLMaps
@@ -27,6 +28,7 @@ SIDES: dict[type[SideConfig], Callable[[Any, Layout], Side]] = {
     LSTConfig: LST,
     PooledConfig: Pooled,
     ProbeConfig: Probe,
+    PyramidConfig: Pyramid,
 }
 """Side networks built from settings and a layout alone. Add a row to use one of your own on backbones of one trunk."""
 

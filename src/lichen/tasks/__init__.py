@@ -10,6 +10,7 @@ from .ground import Ground
 from .interact import Interact
 from .relate import Relate
 from .retrieve import Retrieve
+from .solids import Solids
 from .task import Task
 from .write import Write
 
@@ -20,5 +21,6 @@ TASKS: dict[str, type[Task]] = {
     "relate": Relate,
     "ground": Ground,
     "interact": Interact,
+    "solids": Solids,
 }
 """By the `task` of a recipe."""

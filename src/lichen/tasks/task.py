@@ -30,6 +30,7 @@ from .grounded.config import GroundConfig
 from .interacting.config import InteractConfig
 from .model import SideModel
 from .related.config import RelateConfig
+from .solid.config import BuildConfig
 from .written.config import WriteConfig
 
 Inputs = ImageInputs | TextInputs
@@ -72,6 +73,8 @@ class HeadConfig:
     """ground: the grounding network, [head.grounding]."""
     interactions: InteractConfig = field(default_factory=InteractConfig)
     """interact: the head for interactions, [head.interactions]."""
+    solids: BuildConfig = field(default_factory=BuildConfig)
+    """solids: the networks that name an object's cuboids, [head.solids]."""
     boxes: BoxesConfig = field(default_factory=BoxesConfig)
     """relate, ground, interact: where boxes come from, [head.boxes]."""
 

@@ -36,7 +36,7 @@ def ask(
         >>> (scene,), skipped = ask(run, [Scene("photo", image="photo.jpg")], [Query("caption")])
 
     Args:
-        run: trained to write, relate or ground.
+        run: trained to write, relate, ground or to name solids.
         scenes: with the files of their pictures; with boxes and captions where these are given rather than found.
         asked: questions, for a run that writes.
         boxes: where boxes come from that the scenes do not bring; None takes what the run was trained with.

@@ -37,7 +37,7 @@ from ..tasks import TASKS
 from ..tasks.task import HeadConfig
 from ..tasks.written.config import WriteConfig
 from .changes import parse_change, with_change
-from .recipe_files import find, read
+from .recipe_files import FILM, find, read
 from .settings import build, convert, nested
 
 LARGEST = 4096
@@ -118,6 +118,8 @@ class TrainConfig:
     """Share of the steps in which the learning rate rises."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls afterwards."""
+    cycles: int = 1
+    """cosine: how often it falls, each time from the peak; a training in stages gives each its own."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 for no limit."""
     buckets: bool = True
@@ -138,7 +140,7 @@ class TrainConfig:
     """Where metrics go besides the run folder: tensorboard, wandb …"""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "log_every", "keep"):
+        for name in ("batch", "accumulate", "log_every", "keep", "cycles"):
             if getattr(self, name) < 1:
                 raise InputError(f"TrainConfig.{name} must be at least 1; got {getattr(self, name)}.")
         for name in ("eval_every", "save_every", "workers", "clip", "weight_decay"):
@@ -150,8 +152,17 @@ class TrainConfig:
                 raise InputError(f"TrainConfig.{name} must be above 0; got {value}.")
         if self.steps is not None and self.epochs is not None:
             raise InputError("[train] takes steps or epochs, not both.")
+        if self.cycles > 1 and self.schedule != "cosine":
+            raise InputError(f'TrainConfig.cycles is of schedule = "cosine"; got {self.cycles} and {self.schedule!r}.')
         if not 0 <= self.warmup < 1:
             raise InputError(f"TrainConfig.warmup is a share of the steps, from 0 to below 1; got {self.warmup}.")
+
+    @property
+    def scheduler(self) -> tuple[str, dict[str, Any]]:
+        """The schedule as transformers names it, and what else it is told."""
+        if self.cycles > 1:
+            return "cosine_with_restarts", {"num_cycles": self.cycles}
+        return self.schedule, {}
 
 
 @dataclass(frozen=True)
@@ -259,6 +270,11 @@ def from_dict(values: Mapping[str, Any], name: str, root: Path) -> Recipe:
     Raises:
         InputError: as `load_recipe`.
     """
+    if values.get("task") == FILM:
+        raise InputError(
+            f"The recipe {name!r} trains what is added to a video model. lichen train, evaluate and predict know such "
+            "recipes; cache, plan and compare do not."
+        )
     for key in values:
         if key not in _TABLES:
             home = _homes().get(key)

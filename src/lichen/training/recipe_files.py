@@ -13,6 +13,10 @@ _RECIPE_BYTES = 1 << 20
 """A file longer than this is no recipe, and parsing it would take minutes."""
 SHIPPED = Path(__file__).resolve().parents[1] / "recipes"
 """Folder of the recipes that come with the library."""
+FILM = "film"
+"""Task of recipes that train what is added to video models."""
+FILMS = SHIPPED / "films"
+"""Folder of those recipes; see `filming.recipe`."""
 
 
 def find(name: str) -> Path:
@@ -24,7 +28,7 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    shipped = {file.stem: file for file in SHIPPED.glob("*.toml")}
+    shipped = {file.stem: file for folder in (SHIPPED, FILMS) for file in folder.glob("*.toml")}
     if path.suffix != ".toml" and name in shipped:
         return shipped[name]
     if path.is_dir():
@@ -50,3 +54,12 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f'{str(path)!r} cannot be read as TOML: {error}. Text needs quotes: name = "…".') from error
+
+
+def is_film(name: str | Path) -> bool:
+    """Whether a recipe, by path or name, trains what is added to a video model.
+
+    Raises:
+        InputError: no such file, or no TOML.
+    """
+    return read(find(str(name))).get("task") == FILM

@@ -24,6 +24,10 @@ def shown(name: str, value: float) -> str:
     last = name.rpartition("/")[2]
     if last in ("rsum", "median_rank", "mean_rank"):
         return f"{value:.1f}"
+    if last in ("count_error", "half_count_error"):
+        return f"{value:.2f}"
+    if last in ("hausdorff", "chamfer"):
+        return f"{value:.4f}"
     if last in _COUNTS:
         return f"{value:.0f}"
     if last in ("matthews", "log_perplexity"):

@@ -104,21 +104,16 @@ def _solid(fields: Fields, row: int, primitive: np.ndarray, part: int | None) ->
 
 
 def rotation(turn: np.ndarray) -> np.ndarray:
-    """The matrix whose columns are the own axes of a primitive.
-
-    The files turn points as rows, p' = (p - c) R + c with Rodrigues' R, about the one axis that has the largest angle;
-    so the columns are those of R transposed.
+    """The matrix whose columns are the own axes of a primitive, see `lichen.solids.turns`.
 
     Args:
-        turn: axis times angle in radians, (3,).
+        turn: axis times angle in radians, (3,), with the sign of the files.
     """
-    axis = int(np.argmax(np.abs(turn)))
-    angle = -float(turn[axis])
-    matrix = np.eye(3)
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    matrix[first, first] = matrix[second, second] = np.cos(angle)
-    matrix[second, first], matrix[first, second] = np.sin(angle), -np.sin(angle)
-    return matrix
+    import torch
+
+    from ...solids.turns import to_rotation
+
+    return to_rotation(torch.from_numpy(np.asarray(turn, np.float64))).numpy()
 
 
 def _nine(matrix: np.ndarray) -> tuple[float, float, float, float, float, float, float, float, float]:

@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,10 +49,32 @@ def kept(playground: Playground, progress: Progress | None = None) -> Kept:
     """
     of = playground
     told = json.dumps([VERSION, of.seed, of.split, len(of), of.width, of.height])
-    folder = cache_root() / "playground" / hashlib.sha256(told.encode()).hexdigest()[:16]
+    return Kept(*keep("playground", told, (len(of), of.height, of.width, 3), iter(playground), progress))
+
+
+def keep(
+    shelf: str,
+    told: str,
+    shape: tuple[int, ...],
+    samples: Iterable[tuple[Any, Scene]],
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, tuple[Scene, ...]]:
+    """Pixels and scenes of samples, from the cache folder where they were drawn before.
+
+    Args:
+        shelf: folder of the cache.
+        told: all that decides the samples.
+        shape: of all pixels together.
+        samples: read only where they are not there yet.
+        progress: told how many of how many are there.
+
+    Raises:
+        InputError: the cache folder cannot be written.
+    """
+    folder = cache_root() / shelf / hashlib.sha256(told.encode()).hexdigest()[:16]
     if not (folder / _SCENES).is_file():
         try:
-            _draw(playground, folder, progress)
+            _draw(shape, samples, folder, progress)
         except OSError as error:
             raise InputError(
                 f"The playground's pictures cannot be kept in {str(folder)!r}: {error.strerror or error}. Free some "
@@ -59,22 +82,23 @@ def kept(playground: Playground, progress: Progress | None = None) -> Kept:
             ) from error
     lines = (folder / _SCENES).read_text("utf-8").splitlines()
     pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
-    return Kept(pixels, tuple(map(Scene.from_json, lines)))
+    return pixels, tuple(map(Scene.from_json, lines))
 
 
-def _draw(playground: Playground, folder: Path, progress: Progress | None) -> None:
+def _draw(
+    shape: tuple[int, ...], samples: Iterable[tuple[Any, Scene]], folder: Path, progress: Progress | None
+) -> None:
     """Into a folder of its own, which gets its name when it is whole: other processes may draw the same."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
     try:
-        shape = (len(playground), playground.height, playground.width, 3)
         file = np.lib.format.open_memmap(stage / _PIXELS, mode="w+", dtype=np.uint8, shape=shape)
         lines = []
-        for row, (picture, scene) in enumerate(playground):
+        for row, (picture, scene) in enumerate(samples):
             file[row] = picture
             lines.append(scene.to_json())
             if progress is not None:
-                progress(row + 1, len(playground))
+                progress(row + 1, shape[0])
         file.flush()
         (stage / _SCENES).write_text("\n".join(lines), "utf-8")
         if folder.exists() and not (folder / _SCENES).is_file():

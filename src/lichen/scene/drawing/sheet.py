@@ -18,6 +18,7 @@ from .naming import Names, name_things
 from .palette import GREY, PAPER
 from .pen import Pen
 from .picture import draw_picture
+from .projected import can_project, draw_projected
 from .solids import draw_solids
 from .tracks import strip
 from .words import draw_words, rows_of
@@ -37,8 +38,9 @@ _SIDE = 360
 def draw(scene: Scene, picture: Image.Image | Sequence[Image.Image] | None = None, **options: Any) -> Image.Image:
     """All that is known of a scene as one picture.
 
-    The picture with boxes and labels, relations as a graph beside it, solids from two sides, tracks as trails with a
-    strip of frames, and below captions (phrases in the colours of their boxes), expressions, questions and labels.
+    The picture with boxes and labels, relations as a graph beside it, solids over the picture (where `metadata` holds
+    its camera) and from two sides, tracks as trails with a strip of frames, and below captions (phrases in the colours
+    of their boxes), expressions, questions and labels.
 
     Args:
         scene: what to draw. Boxes count in pixels of `scene.size`.
@@ -114,6 +116,9 @@ def _pictures(
         graph, left = draw_graph(scene, names, parts[0].height if parts else 0, config)
         parts.append(graph)
         _count(notes, left, "relation", "relations")
+    camera = scene.metadata.get("camera")
+    if scene.solids and still is not None and isinstance(camera, dict) and can_project(camera):
+        parts.append(draw_projected(still, scene.solids, camera))
     if scene.solids:
         parts.append(draw_solids(scene.solids, _SIDE, config))
     return parts

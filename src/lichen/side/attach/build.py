@@ -14,7 +14,7 @@ from ...backbones.layers import choose_layers
 from ...backbones.outline import Outline
 from ...errors import InputError
 from ..base import EncoderDecoderSide, Side
-from ..config import LSTConfig, SHERLConfig, SideConfig, UniPTConfig
+from ..config import LSTConfig, PyramidConfig, SHERLConfig, SideConfig, UniPTConfig
 from ..fit import SIDES, chosen, fit_side, layout_of, reading_of
 from ..lst import LST, lst_encoder_decoder
 from ..lst_t5 import LSTT5
@@ -84,6 +84,11 @@ def build_slot(model: Any, anatomy: Anatomy, config: SideConfig, fisher: Mapping
 
 def _check_fit(model: Any, anatomy: Anatomy, config: SideConfig) -> None:
     name, kind = type(model).__name__, type(config).__name__
+    if isinstance(config, PyramidConfig):
+        raise InputError(
+            f"A pyramid gives another map than the head of {name} reads. It is for recipes whose heads look at places; "
+            "use UniPTConfig, SHERLConfig, PooledConfig or ProbeConfig with attach()."
+        )
     one_vector = getattr(SIDES.get(type(config)), "pooled_only", False)
     if one_vector and (anatomy.needs_tokens or anatomy.kind == "encoder-decoder"):
         raise InputError(

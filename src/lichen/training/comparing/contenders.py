@@ -57,7 +57,8 @@ class Contender(ABC):
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = _optimiser(model, rate, self.settings.weight_decay)
         warm = math.ceil(self.settings.warmup * steps)
-        self.schedule: Any = get_scheduler(self.settings.schedule, self.optimiser, warm, steps)
+        name, more = self.settings.scheduler
+        self.schedule: Any = get_scheduler(name, self.optimiser, warm, steps, scheduler_specific_kwargs=more)
         self.seconds: list[float] = []
         """Of each step."""
         self.losses: list[float] = []

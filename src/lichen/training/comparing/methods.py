@@ -29,6 +29,7 @@ RATES: dict[str, float] = {
     "sherl": 1e-3,
     "lst": 4e-3,
     "probe": 1e-2,
+    "pyramid": 1e-3,
     "lora": 2e-3,
     "lora-last": 3e-3,
     "lora-last2": 3e-3,

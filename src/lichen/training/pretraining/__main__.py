@@ -8,7 +8,12 @@ or an encoder that learns from captions and boxes, and its twin without boxes:
     python -m lichen.training.pretraining locca --out FOLDER
     python -m lichen.training.pretraining locca --out FOLDER --set boxes=false
 
-The settings are the defaults of `ClipSettings`, `DetectorSettings` and `LoccaSettings`; `--set` changes them.
+or a small text-to-video model, whose training goes on where it was stopped:
+
+    python -m lichen.training.pretraining video --out FOLDER
+
+The settings are the defaults of `ClipSettings`, `DetectorSettings`, `LoccaSettings` and `VideoSettings`; `--set`
+changes them.
 """
 
 from __future__ import annotations
@@ -44,6 +49,11 @@ ABOUT = {
         "words and boxes of them from each other; `decoder` holds what it learnt beside. Its twin, made with "
         "boxes=false, has seen captions alone. It is for experiments in that world; it knows nothing of photographs."
     ),
+    "video": (
+        "A text-to-video diffusion model, a UNet of diffusers in pixel space, that has seen short clips of Lichen's "
+        "playground, one thing that moves before a plain background, and their captions. It is the base on which box "
+        "and picture control is tried in that world; it knows nothing of photographs."
+    ),
 }
 
 
@@ -56,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--tested", type=int, default=TESTED, help="pictures of the test split to measure on")
     args = parser.parse_args(words)
     try:
-        make = {"clip": _clip, "detector": _detector, "locca": _locca}[args.model]
+        make = {"clip": _clip, "detector": _detector, "locca": _locca, "video": _video}[args.model]
         size, results = make(args.changes, args.out, args.tested)
     except LichenError as error:
         print(f"lichen: {error}", file=sys.stderr)
@@ -102,6 +112,18 @@ def _locca(changes: Sequence[str], folder: Path, tested: int) -> tuple[int, dict
     export_decoder(model.head.decoder, folder / "decoder")
     tokenizer.save(folder / "decoder-tokenizer")
     return size, results
+
+
+def _video(changes: Sequence[str], folder: Path, tested: int) -> tuple[int, dict[str, float]]:
+    from ...video.base import WEIGHTS
+    from .video import VideoSettings, measure_video, train_video
+
+    settings = _changed(VideoSettings(), changes)
+    base, facts = train_video(settings, folder / "training", _drawing)
+    facts["parameters"] = sum(value.numel() for value in base.unet.parameters())
+    results = measure_video(base, settings, "test", tested)
+    base.save(folder, card("playground-video", ABOUT["video"], settings, facts, results), half=True)
+    return (folder / WEIGHTS).stat().st_size, results
 
 
 def _changed(settings: Any, changes: Sequence[str]) -> Any:

@@ -19,7 +19,7 @@ from ...files import staged_folder
 
 LARGEST = 12_000_000
 """Bytes that a published weight file may have."""
-COUNTS = ("pictures", "crops", "classes", "boxes")
+COUNTS = ("pictures", "crops", "classes", "boxes", "clips")
 """Results that say how much was measured, not how well."""
 
 

@@ -26,10 +26,10 @@ def describe(plan: Plan, film: Film, numbers: Mapping[int, int], dice: Dice) -> 
     """
     seen = [role for role in plan.roles if role.first in numbers]
     moving = [role for role in seen if role.moves]
-    place = dice.pick(PLACES[plan.place])
+    place = dice.pick(PLACES[plan.place]) if plan.drawn else ""
     whole, short = Sentence(), Sentence()
     if not moving:
-        return [whole.say("the camera shows nothing that moves").say(place).end()]
+        return [_at(whole.say("the camera shows nothing that moves"), place).end()]
     main = moving[0]
     _clause(whole, main, numbers, dice)
     passed = _passed(main, seen, film)
@@ -41,14 +41,19 @@ def describe(plan: Plan, film: Film, numbers: Mapping[int, int], dice: Dice) -> 
         whole.say("while" if number == 0 else "and")
         _clause(whole, other, numbers, dice)
     if len(moving) == 1 or dice.chance(0.5):
-        whole.say(place)
+        _at(whole, place)
     if plan.pan:
         whole.say(", and the camera pans to the").say("right" if plan.pan > 0 else "left")
     _clause(short, main, numbers, dice)
     if dice.chance(0.5):
-        short.say(place)
+        _at(short, place)
     said = [whole.end(), short.end()]
     return said if said[0][0] != said[1][0] else said[:1]
+
+
+def _at(sentence: Sentence, place: str) -> Sentence:
+    """Where it happens, if there is a place."""
+    return sentence.say(place) if place else sentence
 
 
 def _name(sentence: Sentence, role: Role, member: int, numbers: Mapping[int, int], dice: Dice) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ....scene import Box
 from ..dice import Dice
-from ..drawing.backgrounds import INDOORS, draw_background
+from ..drawing.backgrounds import INDOORS, draw_background, draw_plain
 from ..drawing.canvas import PARTS, Canvas, Pen
 from .config import ClipConfig
 from .planning import Plan, Role
@@ -47,7 +47,7 @@ def shoot(plan: Plan, config: ClipConfig, dice: Dice) -> Film:
     # In whole drawn pixels, so that what stands is drawn alike in every frame.
     steps = np.rint((plan.camera - plan.camera.min()) * size * fine).astype(int).tolist()
     backdrop_canvas = Canvas(size + math.ceil(max(steps) / fine), size, fine)
-    backdrop = draw_background(backdrop_canvas, plan.place, dice)
+    backdrop = (draw_background if plan.drawn else draw_plain)(backdrop_canvas, plan.place, dice)
     count = len(plan.members)
     frames, owners, boxes, visible = [], [], [], np.zeros((count, len(steps)))
     for time, step in enumerate(steps):

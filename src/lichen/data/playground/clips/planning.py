@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,8 @@ class Plan:
     """Height of a grown-up at the near end of the ground."""
     pan: int
     """-1 where the camera pans to the left, 1 to the right, 0 where it stands still."""
+    drawn: bool = True
+    """Whether the place can be seen; otherwise the background is plain."""
 
     @property
     def members(self) -> list[Member]:
@@ -72,8 +75,10 @@ class Plan:
 def plan_clip(dice: Dice, config: ClipConfig) -> Plan:
     """Decide what a clip shows."""
     frames = config.frames[0] + dice.whole(config.frames[1] - config.frames[0] + 1)
-    place, grown = dice.weighted(_PLACES), dice.between(0.48, 0.74)
-    main = mover(dice.weighted(MOVERS[place]), dice)
+    casts = {place: _cast(place, config) for place in _PLACES}
+    place, grown = dice.weighted({name: _PLACES[name] for name in casts if casts[name]}), dice.between(*config.grown)
+    cast = casts[place]
+    main = _mover(cast, config, dice)
     depth = dice.between(0.25, 0.7)
     at = dice.between(0.35, 0.65) * (frames - 1)
     meet = dice.between(0.38, 0.62)
@@ -82,11 +87,24 @@ def plan_clip(dice: Dice, config: ClipConfig) -> Plan:
     # The meeting place was meant against the view at that time.
     middle = float(np.interp(at, np.arange(frames), camera))
     roles = [Role(main, Way(way.x + middle, way.depth, way.lift, way.facing, way.moments, way.pace))]
-    for _ in range(dice.weighted(_COUNTS) - 1):
-        _add(roles, _second(dice, place, frames, roles[0], camera, grown))
-    for _ in range(dice.weighted(_STILL)):
+    for _ in range(min(dice.weighted(_COUNTS), config.movers) - 1):
+        other = _mover(cast, config, dice)
+        _add(roles, _second(dice, other, frames, roles[0], camera, grown))
+    for _ in range(min(dice.weighted(_STILL), config.props)):
         _add(roles, _prop(dice, place, frames, roles[0], camera, grown))
-    return Plan(place, roles, camera, grown, pan)
+    return Plan(place, roles, camera, grown, pan, drawn=not config.plain)
+
+
+def _cast(place: str, config: ClipConfig) -> dict[str, float | int]:
+    """Who may move in a place, with weights."""
+    return {name: weight for name, weight in MOVERS[place].items() if not config.classes or name in config.classes}
+
+
+def _mover(cast: Mapping[str, float | int], config: ClipConfig, dice: Dice) -> Mover:
+    """One of those who may move."""
+    made = mover(dice.weighted(cast), dice)
+    made.speed *= config.speed
+    return made
 
 
 def _add(roles: list[Role], role: Role) -> None:
@@ -119,9 +137,8 @@ def _depth_beside(dice: Dice, depth: float, near: bool) -> float:
     return dice.between(*room)
 
 
-def _second(dice: Dice, place: str, frames: int, main: Role, camera: Series, grown: float) -> Role:
+def _second(dice: Dice, other: Mover, frames: int, main: Role, camera: Series, grown: float) -> Role:
     """Another mover, who often crosses the way of the first before or behind it."""
-    other = mover(dice.weighted(MOVERS[place]), dice)
     time = dice.between(0.25, 0.75) * (frames - 1)
     steps = np.arange(frames)
     crosses = dice.chance(0.6)

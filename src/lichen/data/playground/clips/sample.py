@@ -85,7 +85,7 @@ def _scene(
         id=id,
         size=(config.size, config.size),
         captions=tuple(text for text, _ in said),
-        labels=(Label(plan.place),),
+        labels=(Label(plan.place),) if plan.drawn else (),
         entities=tuple(Entity(members[n].label, film.boxes[n][0], attributes=members[n].attributes) for n in numbers),
         relations=tuple(relations),
         phrases=tuple(
@@ -95,7 +95,7 @@ def _scene(
         metadata={
             "world": WORLD,
             "version": VERSION,
-            "place": plan.place,
+            "place": plan.place if plan.drawn else "plain",
             "camera": [float(edge) * config.size for edge in plan.camera],
             "pan": plan.pan,
             "motions": [motions[n] for n in numbers],

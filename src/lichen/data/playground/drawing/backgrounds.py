@@ -326,3 +326,11 @@ INDOORS = frozenset({"room", "hall"})
 def draw_background(canvas: Canvas, name: str, dice: Dice) -> Backdrop:
     """Fill the canvas with a place."""
     return PLACES[name](_Stage(canvas, dice))
+
+
+def draw_plain(canvas: Canvas, name: str, dice: Dice) -> Backdrop:
+    """Fill the canvas with one pale colour of any hue, the same for every place."""
+    stage = _Stage(canvas, dice)
+    colour = varied((196, 196, 196), dice, 40)
+    stage.fade(1.0, 0.0, colour, colour)
+    return Backdrop(name, dice.between(0.4, 0.54), shade(colour, 0.86))

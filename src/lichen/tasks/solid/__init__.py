@@ -1,0 +1,1 @@
+"""Of the task `solids`: what is learnt from Scenes, its head, cameras, scores."""
