@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lichen.data.config import DataConfig
@@ -324,6 +324,7 @@ SIDES = st.sampled_from(
 
 
 @settings(max_examples=40, deadline=None)
+@example(about="", seed=0, rate=1.0, layers=None, side=SHERLConfig(), label="\r\n")
 @given(
     about=TEXT,
     seed=st.integers(0, 2**32 - 1),

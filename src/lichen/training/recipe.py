@@ -224,8 +224,10 @@ class Recipe:
             "train": asdict(self.train),
             "compare": {**asdict(self.compare), "rates": dict(self.compare.rates)},
         }
+        plain = _plain(values)
+        short = tomli_w.dumps(plain)
         # Line breaks of a text over several lines come back as the reader's own.
-        return tomli_w.dumps(_plain(values), multiline_strings="\r" not in self.about)
+        return short if "\\r" in short else tomli_w.dumps(plain, multiline_strings=True)
 
 
 def _plain(value: Any) -> Any:
