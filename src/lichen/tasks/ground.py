@@ -42,7 +42,6 @@ from .task import (
     Inputs,
     Preparation,
     Responding,
-    Task,
     evaluating,
     picture_inputs,
     text_inputs,
@@ -160,11 +159,6 @@ class Ground(Responding):
             "parts": list(self.parts_read),
             "width": self.width,
         }
-
-    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
-        """Other data may use other words; boxes must be of classes that are known."""
-        if posed is not type(self):
-            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
 
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """Whole pictures; or all captions, in the order of `Dataset.scenes`."""

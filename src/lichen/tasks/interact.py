@@ -46,7 +46,6 @@ from .task import (
     Inputs,
     Preparation,
     Responding,
-    Task,
     evaluating,
     picture_inputs,
 )
@@ -154,11 +153,6 @@ class Interact(Responding):
             "width": self.texts.shape[1],
             "learnt": self.learnt,
         }
-
-    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
-        """Other pictures may show other things; what has no name here is left out."""
-        if posed is not type(self):
-            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
 
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """Whole pictures, squeezed into a square, so that boxes keep their meaning."""

@@ -40,7 +40,6 @@ from .task import (
     Order,
     Preparation,
     Responding,
-    Task,
     evaluating,
     picture_inputs,
 )
@@ -115,11 +114,6 @@ class Relate(Responding):
             "counts": list(self.tail.counts),
             "seen": [list(each) for each in self.tail.seen],
         }
-
-    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
-        """Other pictures may show other things less often, but nothing that has no name here; see `Graphs.of`."""
-        if posed is not type(self):
-            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
 
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """Whole pictures, squeezed into a square, so that boxes keep their meaning."""

@@ -36,7 +36,6 @@ from .task import (
     Inputs,
     Preparation,
     Responding,
-    Task,
     evaluating,
     picture_inputs,
 )
@@ -101,11 +100,6 @@ class Solids(Responding):
             "normalisation": asdict(self.normalisation),
             "mean_count": self.mean_count,
         }
-
-    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
-        """Other objects may be of other sizes, but no part may have a class without a name here; see `Truths.of`."""
-        if posed is not type(self):
-            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
 
     def inputs(self, dataset: Dataset, part: str, how: Preparation) -> Inputs:
         """Whole pictures, squeezed into a square, so that 2D boxes keep their meaning."""

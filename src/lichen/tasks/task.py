@@ -311,6 +311,12 @@ class Responding(Task):
     reads_boxes: ClassVar[bool] = False
     """Whether scenes must bring boxes."""
 
+    def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
+        """Other data may show other things, and show them less often, if only the same is asked of them; what has no
+        name here is left out or refused when it is read."""
+        if posed is not type(self):
+            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
+
     def known(self, scene: Scene) -> Scene:
         """A scene without what the task has no name for; boxes that a detector found may be of any class."""
         return scene

@@ -110,8 +110,7 @@ class Write(Responding):
 
     def check_data(self, posed: type[Task], dataset: Dataset, data: DataConfig, head: HeadConfig) -> None:
         """Other data may use other words; they must hold pictures, and classes that are known."""
-        if posed is not type(self):
-            raise InputError(f"These data are for {posed.name}, but the run was trained to {self.name}.")
+        super().check_data(posed, dataset, data, head)
         if unknown := sorted(set(dataset.classes) - set(self.classes)) if self.classes else []:
             raise InputError(f"These data have classes that the run does not know: {', '.join(unknown[:8])}.")
 
